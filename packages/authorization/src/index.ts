@@ -1,0 +1,4 @@
+/**
+ * L4 authorization policies to verdicts, with the reason.
+ */
+export {}

@@ -1,0 +1,4 @@
+/**
+ * The DNS proxy: messages, matching of service names, forwarding.
+ */
+export {}

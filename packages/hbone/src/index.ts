@@ -1,0 +1,4 @@
+/**
+ * HBONE: TCP connections as HTTP/2 CONNECT streams inside mutual TLS.
+ */
+export {}

@@ -1,0 +1,4 @@
+/**
+ * Traffic capture rules as values, and their appliers for iptables and nftables.
+ */
+export {}

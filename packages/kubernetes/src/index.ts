@@ -1,0 +1,4 @@
+/**
+ * Typed Istio and Gateway API objects, informers and status writers over @kubernetes/client-node.
+ */
+export {}

@@ -1,0 +1,4 @@
+/**
+ * Workload discovery: Address and Authorization resources, delta xDS, the workload index.
+ */
+export {}

@@ -1,0 +1,4 @@
+/**
+ * ZDS: how the node agent hands pods to ztunnel.
+ */
+export {}

@@ -1,0 +1,35 @@
+import { defineConfig } from 'vitest/config'
+
+const shared = {
+  ssr: { resolve: { conditions: ['source'] } },
+  resolve: { conditions: ['source'] }
+}
+
+const integration = ['{packages,apps,native}/*/{src,test}/**/*.integration.test.ts']
+
+export default defineConfig({
+  ...shared,
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: 'unit',
+          include: ['{packages,apps,native}/*/{src,test}/**/*.test.ts'],
+          exclude: [...integration, '**/node_modules/**', '**/dist/**'],
+          testTimeout: 10_000
+        }
+      },
+      {
+        ...shared,
+        test: {
+          name: 'integration',
+          include: integration,
+          exclude: ['**/node_modules/**', '**/dist/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000
+        }
+      }
+    ]
+  }
+})
