@@ -1,0 +1,11 @@
+// A dependency of @peculiar/x509 needs this polyfill before it is loaded, so the library is imported through here only.
+import 'reflect-metadata'
+
+export {
+  BasicConstraintsExtension,
+  Pkcs10CertificateRequest,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+  X509Certificate,
+  X509CertificateGenerator
+} from '@peculiar/x509'
