@@ -1,4 +1,66 @@
 /**
  * Workload discovery: Address and Authorization resources, delta xDS, the workload index.
+ *
+ *     const bytes = encodeAddress({ service: { name: 'cart', namespace: 'shop', hostname: 'cart.shop.example' } })
+ *     const resource = { name: 'shop/cart.shop.example', version: resourceVersion(bytes), resource: { value: bytes } }
  */
-export {}
+export { WorkloadsError, type WorkloadsErrorCode } from './errors.ts'
+export type {
+  AuthorizationMessage,
+  ClauseMessage,
+  MatchMessage,
+  PrefixMessage,
+  RuleMessage,
+  ServiceAccountMatchMessage,
+  StringMatchMessage
+} from './messages/authorization-messages.ts'
+export {
+  addressTypeUrl,
+  authorizationTypeUrl,
+  decodeDeltaRequest,
+  decodeDeltaResponse,
+  discoveryServiceDefinition,
+  encodeDeltaRequest,
+  encodeDeltaResponse
+} from './messages/discovery-codec.ts'
+export type {
+  DeltaDiscoveryRequest,
+  DeltaDiscoveryResponse,
+  Json,
+  NodeMessage,
+  ResourceMessage,
+  StatusMessage
+} from './messages/discovery-messages.ts'
+export {
+  ApplicationTunnelProtocol,
+  AppProtocol,
+  HealthPolicy,
+  IPFamilies,
+  LoadBalancingMode,
+  NetworkMode,
+  PolicyAction,
+  PolicyScope,
+  RoutingScope,
+  TunnelProtocol,
+  Visibility,
+  WorkloadStatus,
+  WorkloadType
+} from './messages/enums.ts'
+export { decodeAddress, decodeAuthorization, encodeAddress, encodeAuthorization } from './messages/resource-codec.ts'
+export type {
+  AddressMessage,
+  AnyMessage,
+  ApplicationTunnelMessage,
+  ExtensionMessage,
+  GatewayAddressMessage,
+  LoadBalancingMessage,
+  LocalityMessage,
+  NamespacedHostnameMessage,
+  NetworkAddressMessage,
+  PortListMessage,
+  PortMessage,
+  ServiceMessage,
+  WeightedWaypointMessage,
+  WorkloadMessage
+} from './messages/workload-messages.ts'
+export { resourceVersion } from './resource-version.ts'
