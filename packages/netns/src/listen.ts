@@ -1,0 +1,88 @@
+import fs from 'node:fs'
+import * as native from '@culvert/native-netns'
+import { type Address, familyOf, formatAddress } from './address.ts'
+import { type NetnsError, systemError } from './errors.ts'
+import type { Netns } from './netns.ts'
+
+const { constants } = native
+
+export interface ListenOptions {
+  ip: string
+  port: number
+  /** SO_MARK; 0 or absent: none. */
+  mark?: number
+  /** SO_REUSEPORT. For TCP a refusal is only a warning (docs/spec/zds.md 4.3). */
+  reusePort?: boolean
+  /** SO_REUSEADDR. Default: the opposite of `reusePort`. */
+  reuseAddress?: boolean
+  /** IP_TRANSPARENT: try, insist, or leave alone. Default 'never'. */
+  transparent?: 'auto' | 'require' | 'never'
+  /** Default 128. Node calls listen(2) again: give `net.Server.listen({ fd, backlog })` the same number. */
+  backlog?: number
+  /** Default: left as the system has it, which makes `::` dual stack. */
+  v6only?: boolean
+  onWarning?: (warning: NetnsError) => void
+}
+
+/**
+ * A listening TCP socket made inside the namespace (undefined: the process's own). The descriptor is the caller's:
+ * `net.createServer().listen({ fd, backlog: 128 })` takes it over.
+ */
+export function listenTcp(netns: Netns | undefined, options: ListenOptions): { fd: number; transparent: boolean } {
+  const { reusePort = false, reuseAddress = !reusePort, transparent = 'never', backlog = 128 } = options
+  return openSocket(netns, options, constants.SOCK_STREAM, fd => {
+    if (options.mark) native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_MARK, options.mark)
+    if (reuseAddress) native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEADDR, 1)
+    if (reusePort) {
+      try {
+        native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEPORT, 1)
+      } catch (error) {
+        options.onWarning?.(systemError(`set SO_REUSEPORT for ${formatAddress(options)}`, error))
+      }
+    }
+    if (options.v6only !== undefined) {
+      native.setsockopt(fd, constants.SOL_IPV6, constants.IPV6_V6ONLY, options.v6only ? 1 : 0)
+    }
+    const isTransparent = transparent !== 'never' && setTransparent(fd, transparent === 'require')
+    native.bindInet(fd, options.ip, options.port)
+    native.listen(fd, backlog)
+    return { fd, transparent: isTransparent }
+  })
+}
+
+/** A bound UDP socket made inside the namespace. `dgram.createSocket('udp4').bind({ fd })` takes it over. */
+export function bindUdp(
+  netns: Netns | undefined,
+  options: { ip: string; port: number; mark?: number; reusePort?: boolean }
+): number {
+  return openSocket(netns, options, constants.SOCK_DGRAM, fd => {
+    if (options.mark) native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_MARK, options.mark)
+    if (options.reusePort) native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEPORT, 1)
+    native.bindInet(fd, options.ip, options.port)
+    return fd
+  })
+}
+
+/** Level SOL_IP also on IPv6 sockets: a dual-stack listener must answer for IPv4 addresses as well. */
+function setTransparent(fd: number, required: boolean): boolean {
+  try {
+    native.setsockopt(fd, constants.SOL_IP, constants.IP_TRANSPARENT, 1)
+    return true
+  } catch (error) {
+    if (required) throw error
+    return false
+  }
+}
+
+function openSocket<T>(netns: Netns | undefined, address: Address, type: number, prepare: (fd: number) => T): T {
+  const family = familyOf(address)
+  const protocol = type === constants.SOCK_STREAM ? 'TCP' : 'UDP'
+  let fd = -1
+  try {
+    fd = native.socket(netns === undefined ? -1 : netns.fd, family, type)
+    return prepare(fd)
+  } catch (error) {
+    if (fd >= 0) fs.closeSync(fd)
+    throw systemError(`bind ${protocol} ${formatAddress(address)}`, error)
+  }
+}
