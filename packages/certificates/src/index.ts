@@ -1,4 +1,44 @@
 /**
- * Workload certificates: the CA client with its cache and renewal, and the pieces of a CA server.
+ * Workload certificates: the node proxy's CA client with its cache and renewal, and the pieces of a CA.
+ *
+ *     const client = createCaClient({ address: 'https://istiod.istio-system.svc:15012', rootCa, token, … })
+ *     const manager = createCertificateManager({ fetch: client.fetch })
+ *     const { certificateChain, privateKey, roots } = await manager.certificate('spiffe://cluster.local/ns/shop/sa/cart')
  */
-export {}
+export { type CaClient, type CaClientOptions, createCaClient } from './ca-client.ts'
+export {
+  type CertificateAuthority,
+  type CertificateAuthorityOptions,
+  createCertificateAuthority
+} from './certificate-authority.ts'
+export {
+  type CertificateHandlerOptions,
+  type CertificateResult,
+  createCertificateHandler
+} from './certificate-handler.ts'
+export {
+  type CertificateManager,
+  type CertificateManagerOptions,
+  type CertificatePriority,
+  type CertificateState,
+  createCertificateManager,
+  renewalTime
+} from './certificate-manager.ts'
+export {
+  type CertificateRequestMessage,
+  type CertificateResponseMessage,
+  certificateServiceDefinition,
+  createCertificateMethod
+} from './certificate-service.ts'
+export type { Clock } from './clock.ts'
+export { CertificateError, type CertificateErrorCode } from './errors.ts'
+export {
+  authorizeNode,
+  type NodeAuthorization,
+  type NodeCaller,
+  type PodIndex,
+  type PodRecord,
+  parseTrustedAccounts
+} from './node-authorization.ts'
+export { type SelfSignedRoot, selfSignedRoot } from './self-signed-root.ts'
+export { readCertificateChain, type WorkloadCertificate } from './workload-certificate.ts'

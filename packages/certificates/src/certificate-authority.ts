@@ -1,0 +1,137 @@
+import { createPrivateKey, randomBytes, type webcrypto, X509Certificate as NodeCertificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import { parseCertificates, pemBlocks } from '@culvert/spiffe'
+import { CertificateError } from './errors.ts'
+import { goDuration } from './go-duration.ts'
+import {
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  type PublicKey,
+  SubjectAlternativeNameExtension,
+  X509Certificate,
+  X509CertificateGenerator
+} from './x509.ts'
+import { readRequest } from './read-request.ts'
+
+export interface CertificateAuthorityOptions {
+  /** PEM; the key in PKCS#1, PKCS#8 or SEC 1. */
+  readonly signingCertificate: string
+  readonly signingKey: string
+  /** The file sent after the leaf, one element per certificate; empty for a self-signed CA. */
+  readonly chain: string
+  /** Sent as the last element, as stored. */
+  readonly rootBundle: string
+  readonly defaultTtlSeconds?: number
+  readonly maxTtlSeconds?: number
+  readonly now?: () => number
+}
+
+export interface CertificateAuthority {
+  /**
+   * A leaf for `sans` with the request's key: the elements of the response, leaf first, roots last.
+   * @throws CertificateError CSR_ERROR, TTL_ERROR, CERT_GEN_ERROR
+   */
+  sign: (request: {
+    readonly csr: string
+    readonly sans: readonly string[]
+    readonly ttlSeconds: number
+  }) => Promise<string[]>
+  readonly rootBundle: string
+  readonly signingCertificate: NodeCertificate
+}
+
+/** docs/spec/identity-ca.md 3.4. */
+const day = 24 * 60 * 60
+const skewMs = 2 * 60_000
+
+export async function createCertificateAuthority(options: CertificateAuthorityOptions): Promise<CertificateAuthority> {
+  const { chain, rootBundle, defaultTtlSeconds = day, maxTtlSeconds = 90 * day, now = Date.now } = options
+  const [signer] = parseCertificates(options.signingCertificate)
+  if (signer === undefined) throw new CertificateError('CERT_GEN_ERROR', 'the signing certificate holds no certificate')
+  const key = createPrivateKey(options.signingKey)
+  if (!signer.checkPrivateKey(key)) {
+    throw new CertificateError('CERT_GEN_ERROR', 'the signing key does not belong to the signing certificate')
+  }
+  const algorithm = signatureAlgorithm(key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve)
+  const signingKey = key.toCryptoKey(algorithm, false, ['sign'])
+  const signerName = new X509Certificate(signer.raw).subjectName
+  const chainElements = parseCertificates(chain).map((_, index) => trimmed(pemBlocks(chain)[index]!.pem))
+
+  async function issue(
+    publicKey: PublicKey,
+    sans: readonly string[],
+    commonName: boolean,
+    ttlSeconds: number
+  ): Promise<string> {
+    if (sans.length === 0) throw new CertificateError('CERT_GEN_ERROR', 'no name to certify')
+    const issuedAt = now()
+    if (signer!.validToDate.getTime() <= issuedAt) {
+      throw new CertificateError(
+        'CERT_GEN_ERROR',
+        `signing certificate has expired at ${signer!.validToDate.toISOString()}`
+      )
+    }
+    const leaf = await X509CertificateGenerator.create({
+      serialNumber: randomBytes(16).toString('hex'),
+      subject: commonName && sans[0]!.length <= 64 ? [{ CN: [sans[0]!] }] : '',
+      issuer: signerName,
+      notBefore: new Date(issuedAt - skewMs),
+      notAfter: new Date(Math.min(issuedAt + ttlSeconds * 1000, signer!.validToDate.getTime())),
+      publicKey,
+      signingKey,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
+        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
+        new BasicConstraintsExtension(false, undefined, true),
+        new SubjectAlternativeNameExtension(sans.map(generalName), true)
+      ]
+    })
+    return leaf.toString('pem')
+  }
+
+  return {
+    rootBundle,
+    signingCertificate: signer,
+    sign: async ({ csr, sans, ttlSeconds }) => {
+      const request = await readRequest(csr)
+      const ttl = ttlSeconds > 0 ? ttlSeconds : defaultTtlSeconds
+      if (ttlSeconds > maxTtlSeconds) {
+        const [wanted, most] = [goDuration(ttlSeconds), goDuration(maxTtlSeconds)]
+        throw new CertificateError('TTL_ERROR', `requested TTL ${wanted} is greater than the max allowed TTL ${most}`)
+      }
+      const leaf = await issue(request.publicKey, sans, request.hasCommonName, ttl)
+      return [trimmed(leaf), ...chainElements, ...(rootBundle === '' ? [] : [rootBundle])]
+    }
+  }
+}
+
+/** Loses at most one newline at either end, then ends with exactly one (docs/spec/identity-ca.md 2.3). */
+const trimmed = (pem: string): string => `${pem.replace(/^\n/, '').replace(/\n$/, '')}\n`
+
+function generalName(name: string): { type: 'ip' | 'url' | 'dns'; value: string } {
+  if (isIP(name) !== 0) return { type: 'ip', value: name.replace(/^::ffff:(?=\d+\.)/i, '') }
+  return { type: name.startsWith('spiffe://') ? 'url' : 'dns', value: name }
+}
+
+function signatureAlgorithm(
+  type: string | undefined,
+  curve: string | undefined
+): webcrypto.EcKeyImportParams & webcrypto.RsaHashedImportParams {
+  if (type === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as never
+  const named: Record<string, object> = {
+    prime256v1: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+    secp384r1: { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' }
+  }
+  const algorithm = type === 'ec' && curve !== undefined ? named[curve] : undefined
+  if (algorithm === undefined) {
+    throw new CertificateError(
+      'CERT_GEN_ERROR',
+      `signing key of type ${type} ${curve ?? ''} is not supported; use RSA, P-256 or P-384`
+    )
+  }
+  return algorithm as never
+}

@@ -1,0 +1,15 @@
+// A dependency of @peculiar/x509 needs this polyfill before it is loaded, so the library is imported through here only.
+import 'reflect-metadata'
+
+export {
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Pkcs10CertificateRequest,
+  type PublicKey,
+  SubjectAlternativeNameExtension,
+  X509Certificate,
+  X509CertificateGenerator
+} from '@peculiar/x509'
