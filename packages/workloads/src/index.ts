@@ -64,3 +64,34 @@ export type {
   WorkloadMessage
 } from './messages/workload-messages.ts'
 export { resourceVersion } from './resource-version.ts'
+export {
+  type Authorization,
+  type Cidr,
+  type Clause,
+  emptyMatch,
+  type Match,
+  type Rule,
+  type ServiceAccountMatch,
+  type StringMatch
+} from './model/authorization.ts'
+export {
+  type ApplicationTunnel,
+  type GatewayAddress,
+  type GatewayDestination,
+  type HealthStatus,
+  isHostname,
+  type LoadBalancer,
+  type Locality,
+  type NamespacedHostname,
+  type NetworkAddress,
+  type NetworkCidr,
+  type PortMap,
+  type RoutingScopeName,
+  type Service,
+  type ServiceEndpoint,
+  serviceKey,
+  type WeightedWaypoint,
+  type Workload,
+  type WorkloadIdentity
+} from './model/workload.ts'
+export type { WorkloadListing, WorkloadLookups } from './state/lookups.ts'
