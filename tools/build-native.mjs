@@ -12,7 +12,9 @@ const nodeHeaders = path.join(path.dirname(path.dirname(process.execPath)), 'inc
 
 for (const name of fs.readdirSync(path.join(root, 'native'))) {
   const dir = path.join(root, 'native', name)
-  const sources = fs.existsSync(path.join(dir, 'src')) ? fs.readdirSync(path.join(dir, 'src')).filter(file => /\.(cc|h)$/.test(file)) : []
+  const sources = fs.existsSync(path.join(dir, 'src'))
+    ? fs.readdirSync(path.join(dir, 'src')).filter(file => /\.(cc|h)$/.test(file))
+    : []
   if (sources.length === 0) continue
   const digest = createHash('sha256').update(process.version)
   for (const file of sources.sort()) digest.update(file).update(fs.readFileSync(path.join(dir, 'src', file)))

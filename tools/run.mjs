@@ -75,7 +75,8 @@ function installSystemPackages() {
   if (!found('apt-get')) throw new SetupError(`this machine has no apt-get; install what provides: ${names.join(', ')}`)
   console.error(`culvert: installing ${names.join(', ')}`)
   const env = { ...environment(), DEBIAN_FRONTEND: 'noninteractive' }
-  const apt = (...more) => spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-qq', ...more], { env, encoding: 'utf8' })
+  const apt = (...more) =>
+    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-qq', ...more], { env, encoding: 'utf8' })
   const install = ['install', '-y', '--no-install-recommends', ...names]
   // The package lists of a fresh machine are empty or old: refresh them only if needed.
   if (apt(...install).status === 0) return
@@ -100,7 +101,9 @@ function installPnpm() {
   })
   if (result.status !== 0) {
     fs.rmSync(temporary, { recursive: true, force: true })
-    throw new SetupError(`npm could not install pnpm (is the npm registry reachable?):\n${result.error ?? result.stderr}`)
+    throw new SetupError(
+      `npm could not install pnpm (is the npm registry reachable?):\n${result.error ?? result.stderr}`
+    )
   }
   fs.writeFileSync(path.join(temporary, '.ok'), '')
   fs.rmSync(dir, { recursive: true, force: true })
@@ -118,8 +121,13 @@ function installWorkspace(pnpm) {
   const stampFile = path.join(root, 'node_modules/.culvert-installed')
   if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, 'utf8') === stamp) return
   console.error('culvert: installing packages')
-  const result = spawnSync(pnpm, ['install', '--frozen-lockfile', '--prefer-offline'], { cwd: root, env: environment(), encoding: 'utf8' })
-  if (result.status !== 0) throw new SetupError(`pnpm install failed:\n${result.error ?? result.stdout + result.stderr}`)
+  const result = spawnSync(pnpm, ['install', '--frozen-lockfile', '--prefer-offline'], {
+    cwd: root,
+    env: environment(),
+    encoding: 'utf8'
+  })
+  if (result.status !== 0)
+    throw new SetupError(`pnpm install failed:\n${result.error ?? result.stdout + result.stderr}`)
   fs.writeFileSync(stampFile, stamp)
 }
 
@@ -129,8 +137,19 @@ function checkNode() {
 }
 
 function buildNative() {
-  const result = spawnSync(path.join(nodeDir(), 'node'), ['tools/build-native.mjs'], { cwd: root, env: environment(), stdio: ['ignore', 'inherit', 'inherit'] })
+  const result = spawnSync(path.join(nodeDir(), 'node'), ['tools/build-native.mjs'], {
+    cwd: root,
+    env: environment(),
+    stdio: ['ignore', 'inherit', 'inherit']
+  })
   if (result.status !== 0) throw new SetupError('the native add-ons could not be built')
+  if (!fs.existsSync(path.join(root, 'apps/cni-plugin/build.ts'))) return
+  const plugin = spawnSync(path.join(nodeDir(), 'node'), ['--conditions=source', 'apps/cni-plugin/build.ts'], {
+    cwd: root,
+    env: environment(),
+    stdio: ['ignore', 'inherit', 'inherit']
+  })
+  if (plugin.status !== 0) throw new SetupError('the CNI plugin executable could not be built')
 }
 
 function nodeDir() {
@@ -164,7 +183,12 @@ function environment() {
     DO_NOT_TRACK: '1',
     TURBO_TELEMETRY_DISABLED: '1',
     npm_config_update_notifier: 'false',
-    PATH: [nodeDir(), path.join(root, 'node_modules/.bin'), process.env.PATH ?? '', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'].join(':')
+    PATH: [
+      nodeDir(),
+      path.join(root, 'node_modules/.bin'),
+      process.env.PATH ?? '',
+      '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+    ].join(':')
   }
   // Without a usable home the tools keep their caches inside the checkout.
   if (!env.HOME || !fs.existsSync(env.HOME)) env.HOME = path.join(root, '.toolchain')
@@ -173,12 +197,18 @@ function environment() {
 
 function found(name) {
   if (name.startsWith('/')) return fs.existsSync(name)
-  return environment().PATH.split(':').some(dir => dir !== '' && fs.existsSync(path.join(dir, name)))
+  return environment()
+    .PATH.split(':')
+    .some(dir => dir !== '' && fs.existsSync(path.join(dir, name)))
 }
 
 function hash(files) {
   const digest = createHash('sha256')
-  for (const file of files) digest.update(`${path.relative(root, file)}\0`).update(fs.readFileSync(file)).update('\0')
+  for (const file of files)
+    digest
+      .update(`${path.relative(root, file)}\0`)
+      .update(fs.readFileSync(file))
+      .update('\0')
   return digest.digest('hex').slice(0, 16)
 }
 
