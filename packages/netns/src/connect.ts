@@ -31,8 +31,8 @@ export interface ConnectOptions {
 }
 
 /**
- * Makes a TCP socket in the namespace (undefined: the process's own) and connects it. TCP_NODELAY is set. The result
- * has not been read from yet, so nothing is lost before a listener is attached.
+ * Makes a TCP socket in the namespace (undefined: the process's own) and connects it. TCP_NODELAY is set. What
+ * arrives before a listener is attached waits in the socket's buffer.
  */
 export async function connectTcp(
   netns: Netns | undefined,

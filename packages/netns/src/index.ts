@@ -3,7 +3,7 @@
  *
  *     using pod = openNetns('/var/run/netns/cni-5b2e')
  *     const { fd } = listenTcp(pod, { ip: '::', port: 15008, mark: 0x539, reusePort: true, transparent: 'auto' })
- *     net.createServer(onConnection).listen({ fd, backlog: 128 })
+ *     net.createServer(onConnection).listen({ fd }, 128)
  *     const addresses = inNetns(pod, () => os.networkInterfaces())
  */
 export { type Address, formatAddress, unmapAddress } from './address.ts'

@@ -17,7 +17,7 @@ export interface ListenOptions {
   reuseAddress?: boolean
   /** IP_TRANSPARENT: try, insist, or leave alone. Default 'never'. */
   transparent?: 'auto' | 'require' | 'never'
-  /** Default 128. Node calls listen(2) again: give `net.Server.listen({ fd, backlog })` the same number. */
+  /** Default 128. Node calls listen(2) again with its own 511 unless told: `server.listen({ fd }, 128)`. */
   backlog?: number
   /** Default: left as the system has it, which makes `::` dual stack. */
   v6only?: boolean
@@ -26,7 +26,7 @@ export interface ListenOptions {
 
 /**
  * A listening TCP socket made inside the namespace (undefined: the process's own). The descriptor is the caller's:
- * `net.createServer().listen({ fd, backlog: 128 })` takes it over.
+ * `net.createServer().listen({ fd }, 128)` takes it over.
  */
 export function listenTcp(netns: Netns | undefined, options: ListenOptions): { fd: number; transparent: boolean } {
   const { reusePort = false, reuseAddress = !reusePort, transparent = 'never', backlog = 128 } = options
