@@ -1,0 +1,22 @@
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+
+/**
+ * A store with a plain TCP protocol in which the server speaks first: `STORE 1`, then for each line
+ * `GET <key>` a line `VALUE <json>` or `MISSING <key>`.
+ */
+export function startStore({ port }: { port: number }): void {
+  const values = new Map([['ratings/0', '{"Reviewer1":5,"Reviewer2":4}']])
+  const server = createServer(socket => {
+    const from = socket.remoteAddress?.replace('::ffff:', '')
+    console.log(`store: connection from ${from}`)
+    socket.write('STORE 1\n')
+    createInterface({ input: socket }).on('line', line => {
+      const [verb, key = ''] = line.trim().slice(0, 200).split(' ')
+      if (verb !== 'GET') socket.write('ERROR expected GET <key>\n')
+      else socket.write(values.has(key) ? `VALUE ${values.get(key)}\n` : `MISSING ${key}\n`)
+    })
+    socket.on('error', error => console.log(`store: connection from ${from}: ${error.message}`))
+  })
+  server.listen(port, () => console.log(`store: listening on ${port}`))
+}
