@@ -74,6 +74,8 @@ export {
   type ServiceAccountMatch,
   type StringMatch
 } from './model/authorization.ts'
+export { workloadIdentity } from './model/identity.ts'
+export { canonicalIp, ipBytes, ipFamily, ipFromBytes } from './model/ip.ts'
 export {
   type ApplicationTunnel,
   type GatewayAddress,

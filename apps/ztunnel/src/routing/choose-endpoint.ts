@@ -1,0 +1,131 @@
+import type { PortMap, RoutingScopeName, Service, Workload } from '@culvert/workloads'
+import type { RoutingContext } from './route.ts'
+
+/** A workload chosen for a connection, and the port to reach it on. */
+export interface Upstream {
+  readonly workload: Workload
+  readonly port: number
+  /** The service that was balanced over. */
+  readonly service?: Service
+}
+
+/** Ports of waypoints need not be among their service's: an application tunnel takes any. */
+export type Resolution = 'standard' | 'waypoint'
+
+interface Candidate {
+  readonly workload: Workload
+  readonly ports: PortMap
+  readonly rank: number
+}
+
+/** One endpoint of a service for one connection: docs/spec/hbone.md 2.4. */
+export function chooseEndpoint(
+  { index, random }: Pick<RoutingContext, 'index' | 'random'>,
+  { source, service, port, resolution }: { source: Workload; service: Service; port: number; resolution: Resolution }
+): Upstream | undefined {
+  const mode = service.loadBalancer?.mode ?? 'Standard'
+  if (mode === 'Passthrough' || (resolution === 'standard' && !service.ports.has(port))) return undefined
+  const preferences = mode === 'Standard' ? [] : (service.loadBalancer?.routingPreferences ?? [])
+
+  let best: Candidate[] = []
+  for (const { workloadUid, port: ports } of service.endpoints.values()) {
+    const workload = index.workload(workloadUid)
+    if (workload === undefined || !isReachable(workload, source)) continue
+    if (!servesPort({ workload, ports, service, port, resolution })) continue
+    const rank = rankOf({ workload, source, preferences, strict: mode === 'Strict' })
+    if (rank === undefined) continue
+    const leader = best[0]?.rank ?? -1
+    if (rank > leader) best = []
+    if (rank >= leader) best.push({ workload, ports, rank })
+  }
+  const chosen = pickByCapacity(best, random)
+  if (chosen === undefined) return undefined
+  const target = targetPort(chosen, service, port)
+  return target === undefined ? undefined : { workload: chosen.workload, port: target, service }
+}
+
+/** Without an address of any kind only a gateway in another network can reach it. */
+function isReachable(workload: Workload, source: Workload): boolean {
+  if (workload.workloadIps.length > 0 || workload.hostname !== '') return true
+  return workload.network !== source.network && workload.networkGateway !== undefined
+}
+
+function servesPort({
+  workload,
+  ports,
+  service,
+  port,
+  resolution
+}: {
+  workload: Workload
+  ports: PortMap
+  service: Service
+  port: number
+  resolution: Resolution
+}): boolean {
+  if (resolution === 'waypoint') return service.ports.has(port) || workload.applicationTunnel !== undefined
+  return (service.ports.get(port) ?? 0) !== 0 || ports.has(port)
+}
+
+/** Preferences matched in order up to the first mismatch; undefined when a strict service rules the endpoint out. */
+function rankOf({
+  workload,
+  source,
+  preferences,
+  strict
+}: {
+  workload: Workload
+  source: Workload
+  preferences: readonly RoutingScopeName[]
+  strict: boolean
+}): number | undefined {
+  const networkFirst = preferences[0] === 'Network'
+  let matched = 0
+  let bonus = 0
+  for (const [position, scope] of preferences.entries()) {
+    const isLeadingNetwork = networkFirst && position === 0
+    if (isIn(scope, workload, source)) {
+      matched++
+      // Any endpoint of the own network beats every remote one, however close that is otherwise.
+      if (isLeadingNetwork) bonus = preferences.length - 1
+    } else if (!isLeadingNetwork) {
+      break
+    }
+  }
+  return strict && matched < preferences.length ? undefined : matched + bonus
+}
+
+function isIn(scope: RoutingScopeName, workload: Workload, source: Workload): boolean {
+  switch (scope) {
+    case 'Region':
+      return workload.locality.region === source.locality.region
+    case 'Zone':
+      return workload.locality.zone === source.locality.zone
+    case 'Subzone':
+      return workload.locality.subzone === source.locality.subzone
+    case 'Node':
+      return workload.node === source.node
+    case 'Cluster':
+      return workload.clusterId === source.clusterId
+    case 'Network':
+      return workload.network === source.network
+  }
+}
+
+function pickByCapacity(candidates: readonly Candidate[], random: () => number): Candidate | undefined {
+  const total = candidates.reduce((sum, { workload }) => sum + workload.capacity, 0)
+  let left = random() * total
+  for (const candidate of candidates) {
+    left -= candidate.workload.capacity
+    if (left < 0) return candidate
+  }
+  return undefined
+}
+
+function targetPort({ workload, ports }: Candidate, service: Service, port: number): number | undefined {
+  const own = ports.get(port)
+  if (own !== undefined) return own
+  const target = service.ports.get(port)
+  if (target !== undefined && target !== 0) return target
+  return workload.applicationTunnel?.port === undefined ? undefined : port
+}
