@@ -50,7 +50,10 @@ export function listenTcp(netns: Netns | undefined, options: ListenOptions): { f
   })
 }
 
-/** A bound UDP socket made inside the namespace. `dgram.createSocket('udp4').bind({ fd })` takes it over. */
+/**
+ * A bound UDP socket made inside the namespace. `dgram.createSocket('udp4').bind({ fd }, listening)` takes it over;
+ * given a descriptor, Node emits 'listening' before bind returns.
+ */
 export function bindUdp(
   netns: Netns | undefined,
   options: { ip: string; port: number; mark?: number; reusePort?: boolean }

@@ -15,8 +15,11 @@ export interface SeqpacketPacket {
 }
 
 export interface SeqpacketSocket {
-  /** Sends one packet. The descriptors must stay open until the promise settles. */
-  send(bytes: Uint8Array, fds?: readonly number[]): Promise<void>
+  /**
+   * Sends one packet. The descriptors must stay open until the promise settles. Once aborted, a packet that has not
+   * been sent never will be.
+   */
+  send(bytes: Uint8Array, fds?: readonly number[], options?: { signal?: AbortSignal }): Promise<void>
   /** The next packet; undefined at the end of the stream. One call at a time. */
   receive(options: { maxBytes: number; maxFds: number; signal?: AbortSignal }): Promise<SeqpacketPacket | undefined>
   /** Repeatable. What is waiting rejects with NETNS_CLOSED. */
@@ -66,8 +69,8 @@ class Connection implements SeqpacketSocket {
     return this.#closed
   }
 
-  send(bytes: Uint8Array, fds: readonly number[] = []): Promise<void> {
-    const sent = this.#lastSend.then(() => this.#send(bytes, fds))
+  send(bytes: Uint8Array, fds: readonly number[] = [], options: { signal?: AbortSignal } = {}): Promise<void> {
+    const sent = this.#lastSend.then(() => this.#send(bytes, fds, options.signal))
     this.#lastSend = sent.catch(() => {})
     return sent
   }
@@ -97,17 +100,18 @@ class Connection implements SeqpacketSocket {
     for (const waiter of waiters) waiter?.fail(closedError())
   }
 
-  async #send(bytes: Uint8Array, fds: readonly number[]): Promise<void> {
+  async #send(bytes: Uint8Array, fds: readonly number[], signal: AbortSignal | undefined): Promise<void> {
     // An empty packet reads as the end of the stream: refuse it where the mistake is made.
     if (bytes.length === 0) throw new NetnsError('NETNS_EMPTY_PACKET', 'an empty packet would look like a disconnect')
     for (;;) {
       if (this.#closed) throw closedError()
+      if (signal?.aborted) throw abortedError('the packet was given up', signal)
       try {
         if (native.sendMessage(this.#fd, bytes, fds)) return
       } catch (error) {
         throw systemError('send a packet', error)
       }
-      await this.#wait('writable')
+      await this.#wait('writable', signal)
     }
   }
 
@@ -147,7 +151,7 @@ class Connection implements SeqpacketSocket {
       }
       const onAbort = (): void => {
         settle()
-        reject(new NetnsError('NETNS_ABORTED', 'the wait for a packet was given up', { cause: signal?.reason }))
+        reject(abortedError('the wait for the socket was given up', signal!))
       }
       if (signal?.aborted) {
         onAbort()
@@ -185,4 +189,8 @@ class Connection implements SeqpacketSocket {
 
 function closedError(): NetnsError {
   return new NetnsError('NETNS_CLOSED', 'the socket was closed')
+}
+
+function abortedError(message: string, signal: AbortSignal): NetnsError {
+  return new NetnsError('NETNS_ABORTED', message, { cause: signal.reason })
 }
