@@ -1,7 +1,7 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
-import packet, { type Packet } from 'dns-packet'
+import packet, { type DecodedPacket, type Packet } from 'dns-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   createDnsProxy,
@@ -18,7 +18,7 @@ import { createFrameReader, frame } from './tcp-frames.ts'
 const client: DnsClient = { namespace: 'ns1', network: 'n1' }
 
 /** What the decoder adds and its types do not say. */
-type Decoded = Packet & { readonly rcode: string; readonly flag_tc: boolean; readonly flag_ra: boolean }
+type Decoded = DecodedPacket & { readonly rcode: string }
 
 const decode = (bytes: Buffer): Decoded => packet.decode(bytes) as Decoded
 
