@@ -17,6 +17,10 @@ export class StoreClient {
     if (kind !== 'VALUE') throw new Error(`store: ${answer}`)
     return JSON.parse(rest.join(' '))
   }
+
+  close(): void {
+    this.#connection?.socket.destroy()
+  }
 }
 
 interface Connection {

@@ -1,0 +1,35 @@
+import { accessLines, field } from '../access-log.ts'
+import { hold } from '../errors.ts'
+import { sample } from '../mesh.ts'
+import { askFrom, eventually, podOf, type Step } from '../world.ts'
+
+export const authorization: Step = {
+  title: '4. An AuthorizationPolicy lets only productpage reach details',
+  run: async world => {
+    const [productpage, reviews, details] = [
+      await podOf(world, 'productpage'),
+      await podOf(world, 'reviews'),
+      await podOf(world, 'details')
+    ]
+    const url = 'http://details:9080/details/0'
+    const before = await askFrom(world, reviews, url)
+    hold(before.ok, `reviews cannot reach details even before the policy: ${before.text}`)
+    world.display.status('applying details-only-from-productpage')
+    await world.cluster.apply(sample('details-only-from-productpage'))
+    const refused = await eventually('reviews refused', async () => {
+      const answer = await askFrom(world, reviews, url)
+      return answer.ok ? undefined : answer.text
+    })
+    const passes = await askFrom(world, productpage, url)
+    hold(passes.ok, `productpage is refused too: ${passes.text}`)
+    const reason = 'allow policies exist, but none allowed'
+    const line = await eventually('the reason in the log', async () =>
+      (await accessLines(world, details.node, reason, `src.workload="${reviews.name}"`)).at(-1)
+    )
+    return [
+      `productpage → details: answered`,
+      `reviews → details: refused (the client sees: ${refused.replace(`${url}: `, '')})`,
+      `the log's reason: ${field(line, 'error')}`
+    ]
+  }
+}
