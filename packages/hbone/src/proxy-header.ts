@@ -1,0 +1,38 @@
+import { type Address, addressBytes } from './address.ts'
+
+// docs/spec/hbone.md 1.9; the signature is the PROXY protocol's, version 2.
+const SIGNATURE = Buffer.from([0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a])
+const VERSION_2_PROXY = 0x21
+const UNSPECIFIED_STREAM = 0x01
+const TCP_OVER_IPV4 = 0x11
+const TCP_OVER_IPV6 = 0x21
+const TLV_PEER_IDENTITY = 0xd0
+
+export interface ProxyHeader {
+  readonly source: Address
+  readonly destination: Address
+  /** SPIFFE id of the peer, for the one TLV. */
+  readonly peerIdentity: string | undefined
+}
+
+/** A PROXY protocol header, version 2, for a stream. Addresses of different families are left out. */
+export function encodeProxyHeader({ source, destination, peerIdentity }: ProxyHeader): Buffer {
+  const from = addressBytes(source.ip)
+  const to = addressBytes(destination.ip)
+  const sameFamily = from.length === to.length
+  const ports = Buffer.alloc(4)
+  ports.writeUInt16BE(source.port, 0)
+  ports.writeUInt16BE(destination.port, 2)
+  const addresses = sameFamily ? Buffer.concat([from, to, ports]) : Buffer.alloc(0)
+  const identity = peerIdentity === undefined ? Buffer.alloc(0) : tlv(TLV_PEER_IDENTITY, Buffer.from(peerIdentity))
+  const family = from.length === 4 ? TCP_OVER_IPV4 : TCP_OVER_IPV6
+  const head = Buffer.from([VERSION_2_PROXY, sameFamily ? family : UNSPECIFIED_STREAM, 0, 0])
+  head.writeUInt16BE(addresses.length + identity.length, 2)
+  return Buffer.concat([SIGNATURE, head, addresses, identity])
+}
+
+function tlv(type: number, value: Buffer): Buffer {
+  const head = Buffer.from([type, 0, 0])
+  head.writeUInt16BE(value.length, 1)
+  return Buffer.concat([head, value])
+}

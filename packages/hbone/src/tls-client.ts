@@ -1,0 +1,86 @@
+import type { Duplex } from 'node:stream'
+import tls from 'node:tls'
+import { CredentialCache, credentialError, type Credential, secureContextOptions } from './credential.ts'
+import { HboneError } from './errors.ts'
+import { checkServer, handshakeReason, spiffeIds } from './peer-check.ts'
+
+const contexts = new CredentialCache(credential => {
+  try {
+    return tls.createSecureContext(secureContextOptions(credential))
+  } catch (error) {
+    throw credentialError(credential, error)
+  }
+})
+
+export interface TlsClientOptions {
+  readonly credential: Credential
+  readonly expectedIdentities: readonly string[]
+  /** Milliseconds; 0 or absent: none. */
+  readonly handshakeTimeout?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SecuredConnection {
+  readonly socket: tls.TLSSocket
+  readonly peerIdentity: string | undefined
+}
+
+/**
+ * The client's side of a tunnel's handshake over any byte stream. No server name is sent: who answers is checked by the
+ * identity in its certificate alone, before a single byte of HTTP/2 goes out (docs/spec/hbone.md 1.1).
+ */
+export async function secureClient(carrier: Duplex, options: TlsClientOptions): Promise<SecuredConnection> {
+  const secureContext = contexts.get(options.credential)
+  return await new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      socket: carrier,
+      secureContext,
+      ALPNProtocols: ['h2'],
+      servername: '',
+      rejectUnauthorized: true,
+      checkServerIdentity(_host, certificate) {
+        const problem = checkServer(certificate.raw, options.expectedIdentities)
+        return problem === undefined ? undefined : new HboneError('HBONE_TLS', problem)
+      }
+    })
+    let timer: NodeJS.Timeout | undefined
+    const settle = (): void => {
+      clearTimeout(timer)
+      options.signal?.removeEventListener('abort', onAbort)
+      socket.off('secureConnect', onSecure)
+      socket.off('close', onClose)
+      carrier.off('close', onClose)
+    }
+    const fail = (error: HboneError): void => {
+      settle()
+      socket.destroy()
+      carrier.destroy()
+      reject(error)
+    }
+    const onSecure = (): void => {
+      settle()
+      const leaf = socket.getPeerX509Certificate()
+      resolve({ socket, peerIdentity: leaf === undefined ? undefined : spiffeIds(leaf)[0] })
+    }
+    const onClose = (): void => fail(new HboneError('HBONE_TLS', 'tls handshake eof'))
+    const onAbort = (): void => fail(aborted(options.signal!))
+    // Stays for the socket's life: an error that nobody listens to would end the process.
+    socket.on('error', (error: Error & { readonly code?: string }) => {
+      fail(error instanceof HboneError ? error : new HboneError('HBONE_TLS', handshakeReason(error), { cause: error }))
+    })
+    socket.on('secureConnect', onSecure)
+    socket.on('close', onClose)
+    carrier.on('close', onClose)
+    options.signal?.addEventListener('abort', onAbort)
+    if (options.handshakeTimeout) {
+      timer = setTimeout(() => {
+        fail(new HboneError('HBONE_HANDSHAKE_TIMEOUT', `no TLS handshake within ${options.handshakeTimeout} ms`))
+      }, options.handshakeTimeout)
+    }
+    if (options.signal?.aborted) onAbort()
+  })
+}
+
+export function aborted(signal: AbortSignal): HboneError {
+  return new HboneError('HBONE_ABORTED', 'given up before the stream was open', { cause: signal.reason })
+}
