@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest'
+import { parseDuration } from './duration.ts'
+import { readSettings, type Settings } from './settings.ts'
+
+function settings(variables: Record<string, string>, files: Record<string, string> = {}): Settings {
+  const environment = { get: (name: string) => variables[name], names: () => Object.keys(variables) }
+  return readSettings(environment, { exists: path => path in files, read: path => files[path] })
+}
+
+describe('defaults', () => {
+  it('are those of the specification', () => {
+    expect(settings({})).toMatchObject({
+      dedicated: undefined,
+      zdsPath: '/var/run/ztunnel/ztunnel.sock',
+      sockets: { mark: 1337, reusePort: true, originalSource: 'auto', keepalive: { idle: 180_000, retries: 9 } },
+      terminationDeadline: 5_000,
+      clusterId: 'Kubernetes',
+      xds: { address: 'https://localhost:15012', token: undefined, rootCa: './var/run/secrets/istio/root-cert.pem' },
+      ca: { address: 'https://localhost:15012', ttlSeconds: 86_400, fake: false },
+      pool: { maxStreamsPerTunnel: 100, unusedRelease: 300_000 },
+      ports: { admin: 15000, stats: 15020, readiness: 15021 },
+      dns: { addresses: [{ ip: '127.0.0.1' }, { ip: '::1', optional: true }] }
+    })
+    expect(settings({}).log.filter.toString()).toBe('hickory_server::server=off,info')
+  })
+})
+
+describe('errors', () => {
+  it.each([
+    [{ ENABLE_PROXY: 'yes' }, 'invalid env var ENABLE_PROXY=yes (expected true or false)'],
+    [{ ENABLE_PROXY: '' }, 'invalid env var ENABLE_PROXY= ('],
+    [{ PROXY_MODE: 'both' }, 'invalid env var PROXY_MODE=both ('],
+    [{ PROXY_MODE: 'dedicated' }, 'PROXY_MODE=dedicated needs PROXY_WORKLOAD_INFO'],
+    [{ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'a/b' }, 'invalid env var PROXY_WORKLOAD_INFO=a/b ('],
+    [{ LOCAL_XDS: 'x', LOCAL_XDS_PATH: 'y' }, 'only one of LOCAL_XDS_PATH and LOCAL_XDS']
+  ])('[zds-20] %j fails with %s', (variables, message) => {
+    expect(() => settings(variables)).toThrow(message)
+  })
+
+  it.each([
+    [{ POOL_UNUSED_RELEASE_TIMEOUT: 'soon' }, 'invalid env var POOL_UNUSED_RELEASE_TIMEOUT=soon (expected a duration'],
+    [{ PACKET_MARK: '-1' }, 'invalid env var PACKET_MARK=-1 (expected an integer'],
+    [{ RUST_LOG: 'a=loud' }, 'invalid env var RUST_LOG=a=loud ('],
+    [{ XDS_ON_DEMAND: 'true' }, 'XDS_ON_DEMAND=true cannot be combined with the DNS proxy'],
+    [{ ENABLE_PROXY: 'false', ISTIO_META_DNS_CAPTURE: 'no' }, 'there is nothing to run'],
+    [{ CA_ADDRESS: '' }, 'invalid env var CA_ADDRESS= ('],
+    [{ FAKE_CA: 'true' }, 'CULVERT_ALLOW_TEST_CA=true'],
+    [{ ISTIO_META_DNS_PROXY_ADDR: 'here' }, 'invalid env var ISTIO_META_DNS_PROXY_ADDR=here ('],
+    [{ PROXY_CONFIG: '{discoveryAddress: x}' }, 'PROXY_CONFIG must be a map that has proxyMetadata'],
+    [{ PROXY_CONFIG: '{proxyMetadata: {}, statsPort: high}' }, 'statsPort of PROXY_CONFIG is "high"']
+  ])('%j fails with %s', (variables, message) => {
+    expect(() => settings(variables)).toThrow(message)
+  })
+})
+
+describe('ProxyConfig', () => {
+  it('takes the worked example D', () => {
+    const variables = {
+      TERMINATION_GRACE_PERIOD_SECONDS: '20',
+      PROXY_CONFIG: '{"discoveryAddress":"cp.mesh-a:15012","proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"TRUE"}}',
+      KUBERNETES_SERVICE_HOST: '10.96.0.1'
+    }
+    const read = settings(variables)
+    expect(read).toMatchObject({
+      terminationDeadline: 15_000,
+      xds: { address: 'https://cp.mesh-a:15012' },
+      ca: { address: 'https://istiod.istio-system.svc:15012' }
+    })
+    expect(read.dns.addresses).toHaveLength(2)
+    expect(settings({ ...variables, ISTIO_META_DNS_CAPTURE: 'no' }).dns.addresses).toEqual([])
+  })
+
+  it('merges the mesh file, PROXY_CONFIG and the environment', () => {
+    const files = {
+      './etc/istio/config/mesh': 'defaultConfig:\n  statsPort: 1\n  proxyMetadata: {A: file, B: file, C: file}'
+    }
+    const read = settings(
+      {
+        PROXY_CONFIG: 'proxyMetadata: {ISTIO_META_B: config, C: config}',
+        ISTIO_META_C: 'env',
+        ISTIO_META_CLUSTER_ID: 'x'
+      },
+      files
+    )
+    expect([...read.node.metadata]).toEqual([
+      ['A', 'file'],
+      ['B', 'config'],
+      ['C', 'env'],
+      ['CLUSTER_ID', 'x']
+    ])
+    expect([read.ports.stats, read.clusterId]).toEqual([1, 'x'])
+  })
+})
+
+describe('single values', () => {
+  it.each([
+    [{ TERMINATION_GRACE_PERIOD_SECONDS: '30' }, 25_000],
+    [{ TERMINATION_GRACE_PERIOD_SECONDS: '10' }, 9_000],
+    [{ TERMINATION_GRACE_PERIOD_SECONDS: '1' }, 1_000],
+    [{ TERMINATION_GRACE_PERIOD_SECONDS: '30', CONNECTION_TERMINATION_DEADLINE: '2m' }, 120_000]
+  ])('%j drains for %i ms', (variables, expected) => {
+    expect(settings(variables).terminationDeadline).toBe(expected)
+  })
+
+  it.each([
+    ['1m30s', 90_000],
+    ['250ms', 250],
+    ['5', 5_000],
+    ['1.5h', 5_400_000],
+    ['2d 3h', 183_600_000],
+    ['', undefined],
+    ['1x', undefined],
+    ['-1s', undefined]
+  ])('duration %s is %s', (text, expected) => {
+    expect(parseDuration(text)).toBe(expected)
+  })
+
+  it('turns prefixed variables into headers and metadata, and keeps what is no JSON apart', () => {
+    const read = settings({
+      XDS_HEADER_X_Tenant: 'a',
+      CA_HEADER_B: 'c',
+      ISTIO_METAJSON_L: '{"a":1}',
+      ISTIO_METAJSON_M: '{'
+    })
+    expect(read.xds?.headers).toEqual({ x_tenant: 'a' })
+    expect(read.ca.headers).toEqual({ b: 'c' })
+    expect(read.node.jsonMetadata).toEqual(new Map([['L', { a: 1 }]]))
+    expect(read.node.badJsonMetadata).toEqual(['ISTIO_METAJSON_M={'])
+  })
+
+  it('has no mark and no port reuse in dedicated mode', () => {
+    const read = settings({ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-0/cart' })
+    expect(read.dedicated).toEqual({ namespace: 'shop', name: 'cart-0', serviceAccount: 'cart' })
+    expect(read.sockets).toMatchObject({ mark: 0, reusePort: false })
+  })
+
+  it('switches xDS off with an empty address', () => {
+    expect(settings({ XDS_ADDRESS: '' }).xds).toBeUndefined()
+  })
+})

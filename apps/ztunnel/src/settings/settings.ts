@@ -1,0 +1,296 @@
+import { type DirectiveFilter, parseLogFilter } from '@culvert/telemetry'
+import type { WorkloadIdentity } from '@culvert/workloads'
+import { type DnsSettings, readDnsSettings } from './dns-settings.ts'
+import { invalidVariable, SettingError } from './errors.ts'
+import { readProxyConfig } from './proxy-config.ts'
+import { createSettingReader, type Environment, type SettingReader } from './reader.ts'
+
+/** Everything the environment says, parsed once: docs/spec/zds.md 5. Times in milliseconds. */
+export interface Settings {
+  /** Undefined: shared mode, pods come from the node agent. */
+  readonly dedicated: WorkloadIdentity | undefined
+  readonly zdsPath: string
+  readonly sockets: SocketSettings
+  readonly enableProxy: boolean
+  readonly terminationDeadline: number
+  readonly network: string
+  readonly nodeName: string | undefined
+  readonly clusterId: string
+  readonly clusterDomain: string
+  readonly preferredNamespace: string | undefined
+  readonly xds: XdsSettings | undefined
+  readonly ca: CaSettings
+  readonly localConfig: { readonly path: string } | { readonly text: string } | undefined
+  readonly pool: { readonly maxStreamsPerTunnel: number; readonly unusedRelease: number }
+  readonly http2: { readonly streamWindow: number; readonly connectionWindow: number; readonly maxFrameSize: number }
+  readonly localhostAppTunnel: boolean
+  readonly responseBaggage: boolean
+  readonly self: WorkloadIdentity | undefined
+  readonly trustDomain: string
+  readonly node: NodeSettings
+  readonly dns: DnsSettings
+  readonly ports: { readonly admin: number; readonly stats: number; readonly readiness: number }
+  readonly log: { readonly filter: DirectiveFilter; readonly json: boolean; readonly policiesAtInfo: boolean }
+  readonly istioVersion: string
+  readonly illegalPorts: ReadonlySet<number>
+  readonly proxyMetadata: ReadonlyMap<string, string>
+}
+
+export interface SocketSettings {
+  readonly mark: number
+  readonly reusePort: boolean
+  readonly originalSource: 'auto' | 'require' | 'never'
+  readonly ipv6: boolean
+  readonly keepalive: { readonly idle: number; readonly interval: number; readonly retries: number } | undefined
+  readonly userTimeout: boolean
+  readonly handshakeTimeout: number
+}
+
+export interface XdsSettings {
+  readonly address: string
+  readonly rootCa: string
+  readonly altHostname: string | undefined
+  readonly token: string | undefined
+  readonly headers: Readonly<Record<string, string>>
+  readonly onDemand: boolean
+  readonly tls12: boolean
+}
+
+export interface CaSettings {
+  /** Leaves signed by a root made at start, which nobody else trusts. */
+  readonly fake: boolean
+  readonly address: string
+  readonly rootCa: string
+  readonly altHostname: string | undefined
+  readonly token: string | undefined
+  readonly headers: Readonly<Record<string, string>>
+  readonly ttlSeconds: number
+  readonly tls12: boolean
+}
+
+export interface NodeSettings {
+  readonly instanceIp: string
+  readonly podName: string
+  readonly podNamespace: string
+  /** ISTIO_META_* after the proxy configuration's metadata, then ISTIO_METAJSON_*. */
+  readonly metadata: ReadonlyMap<string, string>
+  readonly jsonMetadata: ReadonlyMap<string, unknown>
+  /** `NAME=VALUE` of those that hold no JSON: logged and skipped. */
+  readonly badJsonMetadata: readonly string[]
+}
+
+/** Facts about the machine that settings depend on. */
+export interface SettingFiles {
+  readonly exists: (path: string) => boolean
+  /** Undefined when there is no such file. */
+  readonly read: (path: string) => string | undefined
+}
+
+const defaultMark = 1337
+const tokenPath = './var/run/secrets/tokens/istio-token'
+const rootPath = './var/run/secrets/istio/root-cert.pem'
+const meshPath = './etc/istio/config/mesh'
+const socksPort = 15080
+const day = 86_400_000
+
+/** @throws SettingError */
+export function readSettings(environment: Environment, files: SettingFiles): Settings {
+  const read = createSettingReader(environment)
+  const proxyConfig = readProxyConfig({
+    meshFile: files.read(meshPath),
+    proxyConfig: environment.get('PROXY_CONFIG') || undefined,
+    environment: read.withPrefix('ISTIO_META_')
+  })
+  const dedicated = readDedicated(read)
+  const enableProxy = read.boolean('ENABLE_PROXY') ?? true
+  const dns = readDnsSettings(proxyConfig.metadata, read.boolean('IPV6_ENABLED') ?? true)
+  const onDemand = read.boolean('XDS_ON_DEMAND') ?? false
+  if (onDemand && dns.addresses.length > 0) {
+    throw new SettingError('XDS_ON_DEMAND=true cannot be combined with the DNS proxy; set ISTIO_META_DNS_CAPTURE=false')
+  }
+  if (!enableProxy && dns.addresses.length === 0) {
+    throw new SettingError('ENABLE_PROXY=false and the DNS proxy is off: there is nothing to run')
+  }
+  const authToken = environment.get('AUTH_TOKEN') ?? (files.exists(tokenPath) ? tokenPath : undefined)
+  const tls12 = environment.get('TLS12_ENABLED') === 'true'
+  const kubernetes = environment.get('KUBERNETES_SERVICE_HOST') !== undefined
+  const istiod = kubernetes ? 'https://istiod.istio-system.svc:15012' : 'https://localhost:15012'
+  const socks5 = read.boolean('UNSTABLE_ENABLE_SOCKS5') ?? false
+
+  return {
+    dedicated,
+    zdsPath: environment.get('INPOD_UDS') ?? '/var/run/ztunnel/ztunnel.sock',
+    sockets: readSockets(read, dedicated === undefined),
+    enableProxy,
+    terminationDeadline: readDeadline(read),
+    network: environment.get('NETWORK') ?? '',
+    nodeName: environment.get('NODE_NAME'),
+    clusterId: proxyConfig.metadata.get('CLUSTER_ID') ?? environment.get('CLUSTER_ID') ?? 'Kubernetes',
+    clusterDomain: environment.get('CLUSTER_DOMAIN') ?? 'cluster.local',
+    preferredNamespace: environment.get('PREFERED_SERVICE_NAMESPACE'),
+    xds: readXds(read, { istiod: proxyConfig.discoveryAddress ?? istiod, token: authToken, onDemand, tls12 }),
+    ca: readCa(read, { istiod, token: authToken, tls12 }),
+    localConfig: readLocalConfig(environment),
+    pool: {
+      maxStreamsPerTunnel: read.integer('POOL_MAX_STREAMS_PER_CONNECTION', { min: 1, max: 65_535 }) ?? 100,
+      unusedRelease: read.duration('POOL_UNUSED_RELEASE_TIMEOUT') ?? 300_000
+    },
+    http2: {
+      streamWindow: read.integer('HTTP2_STREAM_WINDOW_SIZE', { max: 0x7fff_ffff }) ?? 4_194_304,
+      connectionWindow: read.integer('HTTP2_CONNECTION_WINDOW_SIZE', { max: 0x7fff_ffff }) ?? 16_777_216,
+      maxFrameSize: read.integer('HTTP2_FRAME_SIZE', { min: 16_384, max: 16_777_215 }) ?? 1_048_576
+    },
+    localhostAppTunnel: read.boolean('LOCALHOST_APP_TUNNEL') ?? true,
+    responseBaggage: read.boolean('ENABLE_RESPONSE_BAGGAGE') ?? true,
+    self: readSelf(environment),
+    trustDomain: environment.get('TRUST_DOMAIN') ?? 'cluster.local',
+    node: readNode(environment, read, proxyConfig.metadata),
+    dns,
+    ports: { admin: proxyConfig.proxyAdminPort ?? 15000, stats: proxyConfig.statsPort ?? 15020, readiness: 15021 },
+    log: readLog(environment),
+    istioVersion: environment.get('ISTIO_META_ISTIO_VERSION') ?? 'unknown',
+    illegalPorts: new Set([15001, 15006, 15008, ...(socks5 ? [socksPort] : [])]),
+    proxyMetadata: proxyConfig.metadata
+  }
+}
+
+function readDedicated(read: SettingReader): WorkloadIdentity | undefined {
+  const mode = read.text('PROXY_MODE') ?? 'shared'
+  if (mode === 'shared') return undefined
+  if (mode !== 'dedicated') throw invalidVariable('PROXY_MODE', mode, 'expected shared or dedicated')
+  const info = read.text('PROXY_WORKLOAD_INFO')
+  if (info === undefined)
+    throw new SettingError('PROXY_MODE=dedicated needs PROXY_WORKLOAD_INFO=namespace/name/account')
+  const [, namespace, name, serviceAccount] = /^([^/]*)\/([^/]*)\/(.*)$/s.exec(info) ?? []
+  if (namespace === undefined || name === undefined || serviceAccount === undefined) {
+    throw invalidVariable('PROXY_WORKLOAD_INFO', info, 'expected namespace/name/service-account')
+  }
+  return { namespace, name, serviceAccount }
+}
+
+function readSockets(read: SettingReader, shared: boolean): SocketSettings {
+  const originalSource = read.boolean('ENABLE_ORIG_SRC')
+  const keepalive = {
+    idle: read.duration('KEEPALIVE_TIME') ?? 180_000,
+    interval: read.duration('KEEPALIVE_INTERVAL') ?? 180_000,
+    retries: read.integer('KEEPALIVE_RETRIES') ?? 9
+  }
+  return {
+    mark: read.integer('PACKET_MARK') ?? (shared ? defaultMark : 0),
+    reusePort: shared && (read.boolean('INPOD_PORT_REUSE') ?? true),
+    originalSource: originalSource === undefined ? 'auto' : originalSource ? 'require' : 'never',
+    ipv6: read.boolean('IPV6_ENABLED') ?? true,
+    keepalive: (read.boolean('KEEPALIVE_ENABLED') ?? true) ? keepalive : undefined,
+    userTimeout: read.boolean('USER_TIMEOUT_ENABLED') ?? false,
+    handshakeTimeout: read.duration('CULVERT_HANDSHAKE_TIMEOUT') ?? 30_000
+  }
+}
+
+function readDeadline(read: SettingReader): number {
+  const explicit = read.duration('CONNECTION_TERMINATION_DEADLINE')
+  const grace = read.integer('TERMINATION_GRACE_PERIOD_SECONDS')
+  if (explicit !== undefined) return explicit
+  if (grace === undefined) return 5_000
+  return Math.max(1, grace > 10 ? grace - 5 : grace - 1) * 1_000
+}
+
+interface Defaults {
+  readonly istiod: string
+  readonly token: string | undefined
+  readonly tls12: boolean
+}
+
+function readXds(read: SettingReader, defaults: Defaults & { readonly onDemand: boolean }): XdsSettings | undefined {
+  const address = read.text('XDS_ADDRESS') ?? defaults.istiod
+  if (address === '') return undefined
+  return {
+    address: withScheme(address),
+    rootCa: read.text('XDS_ROOT_CA') ?? rootPath,
+    altHostname: read.text('ALT_XDS_HOSTNAME'),
+    token: defaults.token,
+    headers: headersFrom(read, 'XDS_HEADER_'),
+    onDemand: defaults.onDemand,
+    tls12: defaults.tls12
+  }
+}
+
+function readCa(read: SettingReader, defaults: Defaults): CaSettings {
+  const fake = read.boolean('FAKE_CA') ?? false
+  if (fake && read.text('CULVERT_ALLOW_TEST_CA') !== 'true') {
+    throw invalidVariable(
+      'FAKE_CA',
+      'true',
+      'certificates that anybody could make; for tests only, which set CULVERT_ALLOW_TEST_CA=true'
+    )
+  }
+  const address = read.text('CA_ADDRESS') ?? defaults.istiod
+  if (address === '' && !fake) throw invalidVariable('CA_ADDRESS', '', 'expected https://host:port')
+  return {
+    fake,
+    address: withScheme(address),
+    rootCa: read.text('CA_ROOT_CA') ?? rootPath,
+    altHostname: read.text('ALT_CA_HOSTNAME'),
+    token: defaults.token,
+    headers: headersFrom(read, 'CA_HEADER_'),
+    ttlSeconds: Math.round((read.duration('SECRET_TTL') ?? day) / 1_000),
+    tls12: defaults.tls12
+  }
+}
+
+function headersFrom(read: SettingReader, prefix: string): Readonly<Record<string, string>> {
+  return Object.fromEntries([...read.withPrefix(prefix)].map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+const withScheme = (address: string): string => (address.includes('://') ? address : `https://${address}`)
+
+function readLocalConfig(environment: Environment): Settings['localConfig'] {
+  const path = environment.get('LOCAL_XDS_PATH')
+  const text = environment.get('LOCAL_XDS')
+  if (path !== undefined && text !== undefined)
+    throw new SettingError('only one of LOCAL_XDS_PATH and LOCAL_XDS may be set')
+  if (path !== undefined) return { path }
+  return text === undefined ? undefined : { text }
+}
+
+function readSelf(environment: Environment): WorkloadIdentity | undefined {
+  const name = environment.get('POD_NAME')
+  const namespace = environment.get('POD_NAMESPACE')
+  const serviceAccount = environment.get('SERVICE_ACCOUNT')
+  if (name === undefined || namespace === undefined || serviceAccount === undefined) return undefined
+  return { name, namespace, serviceAccount }
+}
+
+function readNode(environment: Environment, read: SettingReader, metadata: ReadonlyMap<string, string>): NodeSettings {
+  const jsonMetadata = new Map<string, unknown>()
+  const badJsonMetadata: string[] = []
+  for (const [name, text] of read.withPrefix('ISTIO_METAJSON_')) {
+    try {
+      jsonMetadata.set(name, JSON.parse(text))
+    } catch {
+      badJsonMetadata.push(`ISTIO_METAJSON_${name}=${text}`)
+    }
+  }
+  return {
+    instanceIp: environment.get('INSTANCE_IP') ?? '1.1.1.1',
+    podName: environment.get('POD_NAME') ?? '',
+    podNamespace: environment.get('POD_NAMESPACE') ?? '',
+    metadata,
+    jsonMetadata,
+    badJsonMetadata
+  }
+}
+
+function readLog(environment: Environment): Settings['log'] {
+  const level = environment.get('RUST_LOG') ?? 'info'
+  let filter: DirectiveFilter
+  try {
+    filter = parseLogFilter(`hickory_server::server=off,${level}`)
+  } catch (cause) {
+    throw invalidVariable('RUST_LOG', level, (cause as Error).message)
+  }
+  return {
+    filter,
+    json: environment.get('LOG_FORMAT') === 'json',
+    policiesAtInfo: environment.get('AUTHZ_POLICY_INFO_LOGGING') === 'true'
+  }
+}
