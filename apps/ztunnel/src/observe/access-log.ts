@@ -1,0 +1,88 @@
+import { display, type LogFields, type Logger } from '@culvert/telemetry'
+import type { Endpoint } from '@culvert/tunnel'
+import { endpointText } from '../routing/index.ts'
+import type { Traffic } from './traffic-labels.ts'
+
+/** What the access log says of one connection; docs/spec/observability-dns.md section 3. */
+export interface AccessEntry {
+  readonly direction: 'inbound' | 'outbound'
+  readonly source: Endpoint
+  /** outbound: the next hop; inbound: what the client reached. */
+  readonly destination: Endpoint
+  /** Authority of the CONNECT. */
+  readonly hboneAddress: string | undefined
+  /** Pod names, where the workloads are known. */
+  readonly sourceName: string | undefined
+  readonly destinationName: string | undefined
+  readonly traffic: Traffic
+}
+
+export interface Ending {
+  readonly fromClient: number
+  readonly toClient: number
+  /** Milliseconds. */
+  readonly duration: number
+  readonly error: string | undefined
+}
+
+export interface AccessLog {
+  readonly opened: (entry: AccessEntry) => void
+  readonly complete: (entry: AccessEntry, ending: Ending) => void
+  /** Refused before there were labels. */
+  readonly failed: (refused: {
+    readonly direction: 'inbound' | 'outbound'
+    readonly source: Endpoint
+    readonly destination: Endpoint
+    readonly error: string
+  }) => void
+}
+
+export function createAccessLog(log: Logger): AccessLog {
+  return {
+    opened: entry => {
+      if (log.enabled('debug')) log.debug('connection opened', fields(entry))
+    },
+    complete: (entry, ending) => {
+      // The message stays the same for failures; only the level and the last field tell.
+      log.log(ending.error === undefined ? 'info' : 'error', 'connection complete', [
+        ...fields(entry),
+        // The local application's view: what it sent, what it received.
+        ['bytes_sent', entry.direction === 'outbound' ? ending.fromClient : ending.toClient],
+        ['bytes_recv', entry.direction === 'outbound' ? ending.toClient : ending.fromClient],
+        ['duration', `${Math.floor(ending.duration)}ms`],
+        ['error', ending.error]
+      ])
+    },
+    failed: ({ direction, source, destination, error }) => {
+      log.warn('connection failed', [
+        ['src.addr', display(endpointText(source))],
+        ['dst.addr', display(endpointText(destination))],
+        ['direction', direction],
+        ['error', error]
+      ])
+    }
+  }
+}
+
+type FieldPairs = Extract<LogFields, readonly unknown[]>
+
+function fields(entry: AccessEntry): FieldPairs {
+  const { source, destination, service, mutualTls } = entry.traffic
+  return [
+    ['src.addr', display(endpointText(entry.source))],
+    ['src.workload', known(entry.sourceName) ?? known(source.canonicalService)],
+    ['src.namespace', known(source.namespace)],
+    ['src.identity', mutualTls ? known(source.principal) : undefined],
+    ['src.cluster', known(source.cluster)],
+    ['dst.addr', display(endpointText(entry.destination))],
+    ['dst.hbone_addr', entry.hboneAddress === undefined ? undefined : display(entry.hboneAddress)],
+    ['dst.service', known(service?.hostname)],
+    ['dst.workload', known(entry.destinationName)],
+    ['dst.namespace', known(destination.namespace)],
+    ['dst.identity', mutualTls ? known(destination.principal) : undefined],
+    ['dst.cluster', known(destination.cluster)],
+    ['direction', entry.direction]
+  ]
+}
+
+const known = (value: string | undefined): string | undefined => value || undefined

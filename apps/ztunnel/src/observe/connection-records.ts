@@ -1,0 +1,81 @@
+import type { Gauge } from '@culvert/telemetry'
+import type { ConnectionId, Outcome, Progress } from '@culvert/tunnel'
+import type { AccessEntry, AccessLog } from './access-log.ts'
+import { type ConnectionError, connectionError } from './failure-text.ts'
+import { trafficLabels } from './traffic-labels.ts'
+import type { CounterCell, TrafficMetrics } from './traffic-metrics.ts'
+
+/** The live connections that have labels: their log lines and counters (docs/spec/observability-dns.md 5.4). */
+export interface ConnectionRecords {
+  /** Logs the opening and counts it. */
+  readonly open: (id: ConnectionId, entry: AccessEntry) => void
+  readonly progress: (batch: readonly Progress[]) => void
+  /** Ends a record that the data path never got to see succeed. */
+  readonly reject: (id: ConnectionId, error: ConnectionError) => void
+  /** False when there is no such record: refused early or ended before. */
+  readonly close: (outcome: Outcome) => boolean
+  readonly has: (id: ConnectionId) => boolean
+}
+
+interface Record {
+  readonly entry: AccessEntry
+  readonly openedAt: number
+  readonly received: CounterCell
+  readonly sent: CounterCell
+}
+
+export function createConnectionRecords(options: {
+  readonly accessLog: AccessLog
+  readonly metrics: TrafficMetrics
+}): ConnectionRecords {
+  const { accessLog, metrics } = options
+  const records = new Map<ConnectionId, Record>()
+
+  const finish = (
+    record: Record,
+    ending: { fromClient: number; toClient: number; duration: number },
+    error: ConnectionError | undefined
+  ): void => {
+    const labels = trafficLabels(record.entry.traffic, error?.flag ?? '-')
+    metrics.closed.add(1, labels)
+    if (error !== undefined && error.flag !== '-') metrics.failed.add(1, labels)
+    accessLog.complete(record.entry, { ...ending, error: error?.text })
+  }
+
+  return {
+    open: (id, entry) => {
+      const labels = trafficLabels(entry.traffic, '-')
+      metrics.opened.add(1, labels)
+      // Created here so that they show 0 before the first byte.
+      const received = metrics.received.with(labels)
+      const sent = metrics.sent.with(labels)
+      records.set(id, { entry, openedAt: performance.now(), received, sent })
+      accessLog.opened(entry)
+    },
+    progress: batch => {
+      for (const { id, fromClient, toClient } of batch) {
+        const record = records.get(id)
+        record?.received.add(fromClient)
+        record?.sent.add(toClient)
+      }
+    },
+    reject: (id, error) => {
+      const record = records.get(id)
+      if (record === undefined) return
+      records.delete(id)
+      finish(record, { fromClient: 0, toClient: 0, duration: performance.now() - record.openedAt }, error)
+    },
+    close: outcome => {
+      const record = records.get(outcome.id)
+      if (record === undefined) return false
+      records.delete(outcome.id)
+      finish(record, outcome, outcome.failure && connectionError(outcome.failure))
+      return true
+    },
+    has: id => records.has(id)
+  }
+}
+
+export function countSocket(sockets: Gauge, reporter: 'source' | 'destination', open: boolean): void {
+  sockets.add(open ? 1 : -1, [['reporter', reporter]])
+}

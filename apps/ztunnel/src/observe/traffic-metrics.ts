@@ -1,0 +1,33 @@
+import type { Counter, CounterCell, Gauge, Metrics } from '@culvert/telemetry'
+
+/** The connection families of docs/spec/observability-dns.md 5.2. */
+export interface TrafficMetrics {
+  readonly opened: Counter
+  readonly closed: Counter
+  readonly failed: Counter
+  readonly received: Counter
+  readonly sent: Counter
+  readonly onDemandDns: Counter
+  readonly sockets: Gauge
+}
+
+export type { CounterCell }
+
+const labels = ['reporter', 'source_workload', 'response_flags']
+
+export function declareTrafficMetrics(metrics: Metrics): TrafficMetrics {
+  const counter = (name: string, help: string): Counter => metrics.counter({ name, help, labels })
+  return {
+    opened: counter('istio_tcp_connections_opened', 'The total number of TCP connections opened.'),
+    closed: counter('istio_tcp_connections_closed', 'The total number of TCP connections closed.'),
+    received: counter('istio_tcp_received_bytes', 'The bytes received from clients by servers over TCP.'),
+    sent: counter('istio_tcp_sent_bytes', 'The bytes sent to clients by servers over TCP.'),
+    onDemandDns: counter('istio_on_demand_dns', 'Lookups for workloads known by hostname only (unstable).'),
+    failed: counter('istio_tcp_connections_failed', 'The total number of TCP connections that failed (unstable).'),
+    sockets: metrics.gauge({
+      name: 'istio_tcp_sockets_open',
+      help: 'The number of accepted sockets that are open (unstable).',
+      labels: ['reporter']
+    })
+  }
+}
