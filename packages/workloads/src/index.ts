@@ -97,3 +97,25 @@ export {
   type WorkloadIdentity
 } from './model/workload.ts'
 export type { WorkloadListing, WorkloadLookups } from './state/lookups.ts'
+export { type Clock, systemClock } from './clock.ts'
+export { convertAuthorization } from './conversion/authorization.ts'
+export type { ServiceDefinition } from './conversion/service.ts'
+export { waitForLocalWorkload } from './state/local-workload-wait.ts'
+export { createPolicyStore, type PolicyChanges, type PolicyLookups, type PolicyStore } from './state/policy-store.ts'
+export {
+  type AddressChanges,
+  type AddressUpdate,
+  createWorkloadIndex,
+  type IndexListener,
+  type WorkloadIndex
+} from './state/workload-index.ts'
+export type { TerminationReason } from './client/backoff.ts'
+export { rootsFrom, tokenFrom } from './client/credential-files.ts'
+export {
+  createDiscoveryClient,
+  type DiscoveryClient,
+  type DiscoveryClientOptions,
+  type DiscoveryMetrics
+} from './client/discovery-client.ts'
+export type { DiscoveryLog } from './client/discovery-log.ts'
+export { type DiscoveryNodeSettings, discoveryNode } from './client/node.ts'

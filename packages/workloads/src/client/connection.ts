@@ -1,0 +1,61 @@
+import { checkServerIdentity, getCACertificates } from 'node:tls'
+import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import { WorkloadsError } from '../errors.ts'
+
+export interface ConnectionSettings {
+  /** `https://host:port`; `https://` may be left out. */
+  readonly address: string
+  /** PEM; read again for every connection. Undefined: the system's. */
+  readonly roots: () => Promise<string | undefined>
+  /** Bearer token, read again for every connection. Absent: neither `authorization` nor `clusterid` is sent. */
+  readonly token?: () => Promise<string>
+  readonly clusterId: string
+  /** ALT_XDS_HOSTNAME: accepted when the certificate does not name the host of the address. */
+  readonly alternativeHostname?: string | undefined
+  readonly headers?: readonly (readonly [name: string, value: string])[]
+}
+
+/** docs/spec/workload-xds.md 1.1. */
+const channelOptions = {
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_receive_message_length': 200 * 1024 * 1024,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  // Each connection starts afresh; the shared pool would remember the failures of earlier ones.
+  'grpc.use_local_subchannel_pool': 1
+}
+
+/** `host:port` of a discovery address; throws for one that is not reachable over TLS. */
+export function discoveryTarget(address: string): string {
+  const url = URL.parse(address.includes('://') ? address : `https://${address}`)
+  const wrong = `XDS address ${JSON.stringify(address)} must be https://host:port`
+  if (url === null || url.hostname === '') throw new WorkloadsError('WORKLOADS_DISCOVERY_SETUP', wrong)
+  if (url.protocol !== 'https:') throw new WorkloadsError('WORKLOADS_DISCOVERY_SETUP', `${wrong}, not ${url.protocol}`)
+  return `${url.hostname}:${url.port === '' ? 443 : url.port}`
+}
+
+export async function openConnection(settings: ConnectionSettings): Promise<{ client: Client; metadata: Metadata }> {
+  const roots = (await settings.roots()) ?? getCACertificates('system').join('\n')
+  const metadata = await requestMetadata(settings)
+  const { alternativeHostname } = settings
+  const tls = credentials.createSsl(Buffer.from(roots), null, null, {
+    checkServerIdentity(host, certificate) {
+      const error = checkServerIdentity(host, certificate)
+      if (error === undefined || alternativeHostname === undefined) return error
+      return checkServerIdentity(alternativeHostname, certificate) === undefined ? undefined : error
+    }
+  })
+  return { client: new Client(discoveryTarget(settings.address), tls, channelOptions), metadata }
+}
+
+async function requestMetadata({ token, clusterId, headers }: ConnectionSettings): Promise<Metadata> {
+  const metadata = new Metadata()
+  for (const [name, value] of headers ?? []) metadata.add(name, value)
+  if (token !== undefined) {
+    metadata.set('authorization', `Bearer ${await token()}`)
+    metadata.set('clusterid', clusterId)
+  }
+  return metadata
+}

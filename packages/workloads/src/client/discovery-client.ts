@@ -1,0 +1,193 @@
+import { type Client, type ClientDuplexStream, connectivityState, type Metadata, status } from '@grpc/grpc-js'
+import { type Clock, systemClock } from '../clock.ts'
+import { addressTypeUrl, authorizationTypeUrl, discoveryServiceDefinition } from '../messages/discovery-codec.ts'
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, NodeMessage } from '../messages/discovery-messages.ts'
+import type { PolicyStore } from '../state/policy-store.ts'
+import type { WorkloadIndex } from '../state/workload-index.ts'
+import { initialBackoff, pauseAfter, type StreamEnd, type TerminationReason } from './backoff.ts'
+import { type ConnectionSettings, discoveryTarget, openConnection } from './connection.ts'
+import { createDemands } from './demands.ts'
+import type { DiscoveryLog } from './discovery-log.ts'
+import { createAddressHandler, createAuthorizationHandler } from './resource-handler.ts'
+import { createSubscription, type Subscription } from './subscription.ts'
+
+export interface DiscoveryClientOptions extends ConnectionSettings {
+  readonly node: NodeMessage
+  readonly index: WorkloadIndex
+  readonly policies: PolicyStore
+  /** XDS_ON_DEMAND: addresses only as they are asked for. */
+  readonly onDemand?: boolean
+  readonly log: DiscoveryLog
+  readonly metrics?: DiscoveryMetrics
+  readonly clock?: Clock
+}
+
+export interface DiscoveryMetrics {
+  /** `xds_connection_terminations` */
+  readonly connectionTerminated?: (reason: TerminationReason) => void
+  /** `xds_message` and, with the sum of the resources' sizes, `xds_message_bytes`. */
+  readonly message?: (typeUrl: string, bytes: number) => void
+}
+
+export interface DiscoveryClient {
+  /** Connects, and stays connected until `signal` aborts. Whatever the server does is logged, never thrown. */
+  readonly start: (options: { readonly signal: AbortSignal }) => void
+  /** Every type that is not on demand had a clean response: only now is the state complete enough to serve. */
+  readonly ready: Promise<void>
+  /** In on-demand mode asks for `<network>/<ip>`, `<namespace>/<hostname>` or a uid; settles at once otherwise. */
+  readonly demand: (name: string) => Promise<void>
+}
+
+type Call = ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+
+/** TCP, TLS and HTTP/2 together; grpc-js would leave it to the kernel's minutes. */
+const connectTimeout = 10_000
+
+const { path, requestSerialize, responseDeserialize } = discoveryServiceDefinition.deltaAggregatedResources
+
+/** The client's side of docs/spec/workload-xds.md 1: keeps the index and the policies as the control plane has them. */
+export function createDiscoveryClient(options: DiscoveryClientOptions): DiscoveryClient {
+  const { node, index, policies, log, metrics = {}, clock = systemClock, onDemand = false } = options
+  discoveryTarget(options.address)
+  let current: Call | undefined
+  const demands = createDemands({
+    ask: name => current?.write({ typeUrl: addressTypeUrl, resourceNamesSubscribe: [name] }),
+    clock
+  })
+  const subscriptions: readonly Subscription[] = [
+    createSubscription({
+      typeUrl: addressTypeUrl,
+      handle: createAddressHandler(index, log),
+      onDemand,
+      demanded: demands.unanswered
+    }),
+    createSubscription({
+      typeUrl: authorizationTypeUrl,
+      handle: createAuthorizationHandler(policies),
+      onDemand: false,
+      demanded: () => []
+    })
+  ]
+  const unready = new Set(onDemand ? [authorizationTypeUrl] : [addressTypeUrl, authorizationTypeUrl])
+  const ready = Promise.withResolvers<void>()
+
+  async function receive(response: DeltaDiscoveryResponse): Promise<DeltaDiscoveryRequest> {
+    const { typeUrl = '', nonce = '', resources = [] } = response
+    metrics.message?.(typeUrl, bytesOf(response))
+    const subscription = subscriptions.find(candidate => candidate.typeUrl === typeUrl)
+    if (subscription === undefined) {
+      log.warn('response of an unknown type', { type_url: typeUrl })
+      return { typeUrl, responseNonce: nonce }
+    }
+    const { request, clean } = await subscription.receive(response)
+    if (subscription.typeUrl === addressTypeUrl) demands.settle(response)
+    if (!clean) log.warn('rejected resources', { type_url: typeUrl, error: request.errorDetail?.message ?? '' })
+    else if (unready.delete(typeUrl) && unready.size === 0) ready.resolve()
+    log.debug('received response', { type_url: typeUrl, size: resources.length })
+    return request
+  }
+
+  /** One connection, from opening it to knowing how it ended. */
+  async function connect(signal: AbortSignal): Promise<{ end: StreamEnd; gotResponse: boolean }> {
+    let gotResponse = false
+    let client: Client | undefined
+    try {
+      const opened = await openConnection(options)
+      client = opened.client
+      const stream = openStream(client, opened.metadata, { clock, signal })
+      current = stream.call
+      for (const subscription of subscriptions) stream.call.write(subscription.opening(node))
+      try {
+        for await (const response of stream.call.iterator({ destroyOnReturn: false })) {
+          stream.call.write(await receive(response))
+          gotResponse = true
+        }
+      } catch (error) {
+        // The stream's own errors are in its status; anything else is ours.
+        if (stream.end() === undefined) throw error
+      }
+      return { end: stream.end() ?? { kind: 'complete' }, gotResponse }
+    } catch (error) {
+      return { end: { kind: 'internal', message: describe(error) }, gotResponse }
+    } finally {
+      current?.cancel()
+      current = undefined
+      client?.close()
+    }
+  }
+
+  async function run(signal: AbortSignal): Promise<void> {
+    let backoff = initialBackoff
+    while (!signal.aborted) {
+      const { end, gotResponse } = await connect(signal)
+      if (signal.aborted) return
+      const pause = pauseAfter(end, { backoff, gotResponse })
+      metrics.connectionTerminated?.(pause.reason)
+      const text = end.kind === 'complete' ? 'stream ended' : end.message
+      log.warn('XDS connection terminated', { reason: pause.reason, error: text, retry_ms: pause.wait })
+      backoff = pause.next
+      await sleep(pause.wait, { clock, signal })
+    }
+  }
+
+  return {
+    start({ signal }) {
+      void run(signal)
+    },
+    ready: ready.promise,
+    demand: name => (onDemand ? demands.demand(name) : Promise.resolve())
+  }
+}
+
+function openStream(
+  client: Client,
+  metadata: Metadata,
+  { clock, signal }: { clock: Clock; signal: AbortSignal }
+): { call: Call; end: () => StreamEnd | undefined } {
+  let gotHeaders = false
+  let end: StreamEnd | undefined
+  const call: Call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
+  const onAbort = (): void => call.cancel()
+  const stopTimer = clock.after(connectTimeout, () => {
+    if (client.getChannel().getConnectivityState(false) === connectivityState.READY) return
+    end = { kind: 'not-connected', message: `no connection within ${connectTimeout} ms` }
+    call.cancel()
+  })
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  call.on('metadata', () => {
+    gotHeaders = true
+    stopTimer()
+  })
+  call.on('status', ({ code, details }) => {
+    stopTimer()
+    signal.removeEventListener('abort', onAbort)
+    const message = `${status[code] ?? code}: ${details}`
+    if (code === status.OK) end ??= { kind: 'complete' }
+    else end ??= gotHeaders ? { kind: 'status', code, message } : { kind: 'not-connected', message }
+  })
+  // The status says the same; without a listener the error would end the process.
+  call.on('error', () => {})
+  return { call, end: () => end }
+}
+
+const bytesOf = ({ resources = [] }: DeltaDiscoveryResponse): number =>
+  resources.reduce((sum, { resource }) => sum + (resource?.value?.length ?? 0), 0)
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`
+}
+
+function sleep(milliseconds: number, { clock, signal }: { clock: Clock; signal: AbortSignal }): Promise<void> {
+  if (milliseconds === 0 || signal.aborted) return Promise.resolve()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const stopTimer = clock.after(milliseconds, done)
+  signal.addEventListener('abort', done, { once: true })
+  function done(): void {
+    stopTimer()
+    signal.removeEventListener('abort', done)
+    resolve()
+  }
+  return promise
+}

@@ -1,0 +1,10 @@
+import { WorkloadsError } from '../errors.ts'
+
+export const rejected = (reason: string): WorkloadsError => new WorkloadsError('WORKLOADS_REJECTED', reason)
+
+/** The name for a number of an enum; anything unknown rejects the resource. */
+export function known<Name>(names: Readonly<Record<number, Name>>, value: number | undefined, field: string): Name {
+  const name = names[value ?? 0]
+  if (name === undefined) throw rejected(`unknown ${field} ${value ?? 0}`)
+  return name
+}
