@@ -62,6 +62,8 @@ class Pods implements PodSet {
   /** Uids this connection's snapshot has named; undefined once it is complete. */
   #snapshot: Set<string> | undefined = new Set()
   #ready = false
+  /** Counts the connections that ended. */
+  #connection = 0
   #draining = false
   #cancelRetry: (() => void) | undefined
   /** Messages and retries one after another. */
@@ -81,11 +83,15 @@ class Pods implements PodSet {
   }
 
   connected(): void {
-    for (const uid of [...this.#pending.keys()]) this.#dropPending(uid)
-    this.#snapshot = new Set()
+    // In turn: a retry of the last connection may still be under way with a handle of a pending pod.
+    void this.#inTurn(async () => {
+      for (const uid of [...this.#pending.keys()]) this.#dropPending(uid)
+      this.#snapshot = new Set()
+    })
   }
 
   disconnected(): void {
+    this.#connection++
     // The running proxies go on; the next connection's snapshot decides which of them stay.
     this.#cancelRetry?.()
     this.#cancelRetry = undefined
@@ -213,7 +219,9 @@ class Pods implements PodSet {
   }
 
   async #retry(): Promise<void> {
+    const connection = this.#connection
     for (const pod of this.pending) {
+      if (this.#connection !== connection) return
       try {
         await this.#start(pod)
       } catch (error) {
@@ -223,7 +231,7 @@ class Pods implements PodSet {
         })
       }
     }
-    if (this.#pending.size === 0) this.#updateReady()
+    if (this.#connection === connection && this.#pending.size === 0) this.#updateReady()
   }
 
   #report(): void {
