@@ -102,7 +102,9 @@ it('reviews the tokens it gives', async () => {
     body: { spec: { audiences: ['istio-ca'], expirationSeconds: 600 } }
   })
   const review = (audiences: string[]) =>
-    config.makeApiClient(AuthenticationV1Api).createTokenReview({ body: { spec: { token: status?.token ?? '', audiences } } })
+    config
+      .makeApiClient(AuthenticationV1Api)
+      .createTokenReview({ body: { spec: { token: status?.token ?? '', audiences } } })
   expect((await review(['istio-ca'])).status).toMatchObject({
     authenticated: true,
     audiences: ['istio-ca'],

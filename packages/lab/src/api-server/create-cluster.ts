@@ -1,12 +1,18 @@
+import { admitServiceAccount } from './admission/service-account.ts'
 import type { ServiceAccountTokens } from './auth/service-account-tokens.ts'
 import type { Cluster } from './cluster-state.ts'
+import { serveCustomResources } from './custom-resources.ts'
 import { createAddressAllocator } from './defaults/service-addresses.ts'
-import { strategyOf } from './defaults/strategies.ts'
+import { createStrategies } from './defaults/strategies.ts'
+import { checkFields } from './field-validation.ts'
 import { createKubelets } from './kubelets.ts'
 import { createOperations } from './operations.ts'
 import { createRegistry } from './registry.ts'
 import { dryRun } from './request-context.ts'
+import { prune } from './schema/check-types.ts'
 import { createSchemas } from './schema/schemas.ts'
+import type { KubeObject } from './objects.ts'
+import type { ResourceDefinition } from './resource-definition.ts'
 import type { Store } from './store.ts'
 
 export function createCluster(o: {
@@ -19,25 +25,36 @@ export function createCluster(o: {
   onError: (error: unknown) => void
 }): Cluster {
   const { store, tokens, now, bookmarkIntervalMs, signal } = o
-  const operations = createOperations({
-    store,
-    strategyOf,
-    context: { store, ...createAddressAllocator(store, o.serviceCidr) },
-    now
-  })
+  const schemas = createSchemas()
+  const registry = createRegistry()
+  const strategyOf = createStrategies(schemas)
+  const context = { store, ...createAddressAllocator(store, o.serviceCidr) }
+  const operations = createOperations({ store, strategyOf, context, now })
+  serveCustomResources({ store, registry, schemas, operations })
+
+  const pruned = (object: KubeObject, definition: ResourceDefinition): KubeObject =>
+    prune(object, schemas.of(definition), schemas.definitions) as KubeObject
+
   return {
     store,
-    registry: createRegistry(),
-    schemas: createSchemas(),
+    registry,
+    schemas,
     operations,
     tokens,
     kubelets: createKubelets(),
     bookmarkIntervalMs,
     signal,
     now,
-    checkFields: () => {},
-    create: async (definition, object, { query }) => operations.create(definition, object, { dryRun: dryRun(query) }),
+    checkFields: (body, definition, request) => checkFields(body, definition, schemas, request),
+    async create(definition, given, { query }) {
+      const object = pruned(given, definition)
+      if (definition.storageKey === '/pods') await admitServiceAccount(object, store, signal)
+      return operations.create(definition, object, { dryRun: dryRun(query) })
+    },
     update: (target, change, options, { query }) =>
-      operations.update(target, change, { ...options, dryRun: dryRun(query) })
+      operations.update(target, current => pruned(change(current), target.definition), {
+        ...options,
+        dryRun: dryRun(query)
+      })
   }
 }
