@@ -5,7 +5,9 @@ import { serveCustomResources } from './custom-resources.ts'
 import { createAddressAllocator } from './defaults/service-addresses.ts'
 import { createStrategies } from './defaults/strategies.ts'
 import { checkFields } from './field-validation.ts'
+import { collectGarbage } from './garbage-collector.ts'
 import { createKubelets } from './kubelets.ts'
+import { deleteNamespaceContents } from './namespace-deletion.ts'
 import { createOperations } from './operations.ts'
 import { createRegistry } from './registry.ts'
 import { dryRun } from './request-context.ts'
@@ -31,6 +33,8 @@ export function createCluster(o: {
   const context = { store, ...createAddressAllocator(store, o.serviceCidr) }
   const operations = createOperations({ store, strategyOf, context, now })
   serveCustomResources({ store, registry, schemas, operations })
+  deleteNamespaceContents({ store, registry, operations })
+  collectGarbage({ store, registry, operations })
 
   const pruned = (object: KubeObject, definition: ResourceDefinition): KubeObject =>
     prune(object, schemas.of(definition), schemas.definitions) as KubeObject

@@ -1,6 +1,16 @@
 import type { KubeObject } from '../objects.ts'
 import type { ResourceDefinition } from '../resource-definition.ts'
 import { age } from './duration.ts'
+import { nodeColumns } from './node-columns.ts'
+import { podColumns } from './pod-columns.ts'
+import { serviceColumns } from './service-columns.ts'
+import {
+  daemonSetColumns,
+  deploymentColumns,
+  jobColumns,
+  replicaSetColumns,
+  statefulSetColumns
+} from './workload-columns.ts'
 
 export interface Column {
   readonly name: string
@@ -10,9 +20,79 @@ export interface Column {
   cell(object: KubeObject, now: Date): unknown
 }
 
-const name: Column = { name: 'Name', cell: ({ metadata }) => metadata.name }
-const ageColumn: Column = { name: 'Age', cell: ({ metadata }, now) => age(metadata.creationTimestamp, now) }
+export const nameColumn: Column = { name: 'Name', cell: ({ metadata }) => metadata.name }
+export const ageColumn: Column = { name: 'Age', cell: ({ metadata }, now) => age(metadata.creationTimestamp, now) }
 
-export function columnsOf(_definition: ResourceDefinition): readonly Column[] {
-  return [name, ageColumn]
+const count = (value: unknown): number => (typeof value === 'object' && value !== null ? Object.keys(value).length : 0)
+
+/** The columns between the name and the age, or all of them where the age is not last. */
+const columns: Readonly<Record<string, readonly Column[]>> = {
+  '/pods': podColumns,
+  '/services': serviceColumns,
+  '/nodes': nodeColumns,
+  '/namespaces': [{ name: 'Status', cell: ({ status }) => (status as { phase?: string } | undefined)?.phase ?? '' }],
+  '/configmaps': [{ name: 'Data', type: 'integer', cell: ({ data, binaryData }) => count(data) + count(binaryData) }],
+  '/secrets': [
+    { name: 'Type', cell: ({ type }) => type },
+    { name: 'Data', type: 'integer', cell: ({ data }) => count(data) }
+  ],
+  '/serviceaccounts': [
+    { name: 'Secrets', type: 'integer', cell: ({ secrets }) => (Array.isArray(secrets) ? secrets.length : 0) }
+  ],
+  'apps/deployments': deploymentColumns,
+  'apps/replicasets': replicaSetColumns,
+  'apps/daemonsets': daemonSetColumns,
+  'apps/statefulsets': statefulSetColumns,
+  'batch/jobs': jobColumns,
+  'coordination.k8s.io/leases': [
+    { name: 'Holder', cell: ({ spec }) => (spec as { holderIdentity?: string } | undefined)?.holderIdentity ?? '' }
+  ],
+  'discovery.k8s.io/endpointslices': [
+    { name: 'AddressType', cell: ({ addressType }) => addressType },
+    {
+      name: 'Ports',
+      cell: ({ ports }) =>
+        joined(
+          (ports as { port?: number }[] | undefined)?.map(({ port }) => String(port ?? '*')),
+          '<unset>'
+        )
+    },
+    {
+      name: 'Endpoints',
+      cell: ({ endpoints }) =>
+        joined(
+          (endpoints as { addresses: string[] }[] | undefined)?.flatMap(({ addresses }) => addresses),
+          '<unset>'
+        )
+    }
+  ],
+  '/endpoints': [{ name: 'Endpoints', cell: ({ subsets }) => joined(endpointAddresses(subsets), '<none>') }]
+}
+
+interface Subset {
+  addresses?: { ip: string }[]
+  ports?: { port: number }[]
+}
+
+const endpointAddresses = (subsets: unknown): string[] =>
+  ((subsets as Subset[] | undefined) ?? []).flatMap(({ addresses = [], ports = [] }) =>
+    addresses.flatMap(({ ip }) => (ports.length === 0 ? [ip] : ports.map(({ port }) => `${ip}:${port}`)))
+  )
+
+/** At most three, then how many more. */
+function joined(values: readonly string[] | undefined, none: string): string {
+  if (values === undefined || values.length === 0) return none
+  const shown = values.slice(0, 3).join(',')
+  return values.length > 3 ? `${shown} + ${values.length - 3} more...` : shown
+}
+
+export function columnsOf({ storageKey }: ResourceDefinition): readonly Column[] {
+  const middle = Object.hasOwn(columns, storageKey) ? columns[storageKey]! : []
+  // Wide columns follow the age.
+  return [
+    nameColumn,
+    ...middle.filter(({ wide }) => wide !== true),
+    ageColumn,
+    ...middle.filter(({ wide }) => wide === true)
+  ]
 }
