@@ -95,7 +95,7 @@ export interface PodHandler {
   stream: (stream: InboundStream) => StreamDecision | Promise<StreamDecision>
   /** The certificate for a TLS handshake on the HBONE listener; undefined closes the connection without TLS. */
   serverCredential: (peer: Endpoint, local: Endpoint) => Promise<Credential | undefined>
-  /** A TLS or HTTP/2 handshake on the HBONE listener failed: `message` is the text for the log. */
+  /** A TLS or HTTP/2 handshake on the HBONE listener failed: `message` is the whole text for the log (`tls handshake error: …`). */
   handshakeFailed: (failure: { readonly peer: Endpoint; readonly local: Endpoint; readonly message: string }) => void
   /** Accepted sockets, one per TLS connection however many streams (`istio_tcp_sockets_open`). */
   socket: (event: { readonly role: ListenerRole; readonly open: boolean }) => void
@@ -103,7 +103,7 @@ export interface PodHandler {
   opened: (connection: Opened) => void
   /** Bytes copied since the last call, in batches, while connections live. */
   progress: (batch: readonly Progress[]) => void
-  /** Once for every connection and stream that got a decision, after its last `progress`. */
+  /** Once for every connection and stream that got a decision, refused ones too, after its last `progress`. */
   closed: (outcome: Outcome) => void
 }
 

@@ -1,4 +1,38 @@
 /**
  * The data path of the node proxy: its interface, an engine behind it, its conformance suite.
+ *
+ *     const dataPath = createHboneDataPath({ log })
+ *     const pod = await dataPath.open({ netns, listeners, sockets, http2, pool }, handler)
+ *     await pod.drain({ deadline: AbortSignal.timeout(5000) })
  */
-export {}
+export type {
+  Answer,
+  CapturedConnection,
+  ConnectionDecision,
+  ConnectionId,
+  Credential,
+  DataPath,
+  Direct,
+  Endpoint,
+  Failure,
+  FailureCode,
+  HeaderField,
+  Hop,
+  Http2Settings,
+  InboundStream,
+  ListenerRole,
+  Opened,
+  Outcome,
+  PodHandler,
+  PodOptions,
+  PodPath,
+  PoolSettings,
+  Progress,
+  Refuse,
+  SocketSettings,
+  StreamDecision,
+  Tunnel
+} from './data-path.ts'
+export { TunnelError, type TunnelErrorCode } from './errors.ts'
+export { createHboneDataPath, type HboneDataPathOptions } from './hbone-data-path.ts'
+export type { TunnelLog } from './log.ts'

@@ -1,0 +1,96 @@
+import net from 'node:net'
+import { connectTcp, listenTcp, type Netns } from '@culvert/netns'
+import { constants, setsockopt } from '@culvert/native-netns'
+import type { Endpoint, ListenerRole, SocketSettings } from './data-path.ts'
+import { TunnelError } from './errors.ts'
+import type { TunnelLog } from './log.ts'
+import { osErrorText } from './os-error.ts'
+
+const BACKLOG = 128
+
+export interface BoundListener {
+  readonly role: ListenerRole
+  readonly server: net.Server
+  readonly address: Endpoint
+  readonly transparent: boolean
+}
+
+/** The sockets of one pod: made in its namespace, marked, with its settings (docs/spec/zds.md 4.3). */
+export class PodSockets {
+  readonly #netns: Netns | undefined
+  readonly #settings: SocketSettings
+  readonly #log: TunnelLog
+
+  constructor(netns: Netns | undefined, settings: SocketSettings, log: TunnelLog) {
+    this.#netns = netns
+    this.#settings = settings
+    this.#log = log
+  }
+
+  /** Connections come paused, so that what the client already sent stays in the kernel until it is wanted. */
+  async listen(role: ListenerRole, { ip, port }: Endpoint): Promise<BoundListener> {
+    const { mark, reusePort, originalSource, keepalive } = this.#settings
+    try {
+      const { fd, transparent } = listenTcp(this.#netns, {
+        ip,
+        port,
+        mark,
+        reusePort,
+        transparent: originalSource,
+        backlog: BACKLOG,
+        onWarning: warning => this.#log.warn(warning.message)
+      })
+      // Accepted sockets inherit these. The peer of a tunnel is watched by PINGs instead.
+      if (keepalive !== undefined && role !== 'inbound-hbone') setKeepalive(fd, this.#settings)
+      const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen({ fd, backlog: BACKLOG }, resolve)
+      })
+      // Running out of descriptors must not end the process; the next accept tries again.
+      server.on('error', error => this.#log.warn(`accept on ${ip} port ${port} failed: ${error.message}`))
+      const bound = server.address() as net.AddressInfo
+      return { role, server, transparent, address: { ip: bound.address, port: bound.port } }
+    } catch (error) {
+      const address = ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
+      throw new TunnelError('TUNNEL_BIND', `failed to bind to address ${address}: ${osErrorText(error)}`, {
+        cause: error
+      })
+    }
+  }
+
+  connect(
+    to: Endpoint,
+    options: { readonly from?: string | undefined; readonly signal?: AbortSignal | undefined }
+  ): Promise<net.Socket> {
+    const { mark, keepalive, userTimeout, connectTimeout } = this.#settings
+    return connectTcp(this.#netns, to, {
+      mark,
+      userTimeout,
+      timeout: connectTimeout,
+      allowHalfOpen: true,
+      onWarning: warning => this.#log.warn(warning.message),
+      ...(keepalive === undefined ? {} : { keepalive }),
+      ...(options.from === undefined ? {} : { from: options.from }),
+      ...(options.signal === undefined ? {} : { signal: options.signal })
+    })
+  }
+}
+
+/** Failures are ignored: a connection without these options still works. */
+function setKeepalive(fd: number, { keepalive, userTimeout }: SocketSettings): void {
+  if (keepalive === undefined) return
+  const { idle, interval, retries } = keepalive
+  const options: readonly (readonly [number, number, number])[] = [
+    [constants.SOL_SOCKET, constants.SO_KEEPALIVE, 1],
+    [constants.SOL_TCP, constants.TCP_KEEPIDLE, Math.ceil(idle / 1000)],
+    [constants.SOL_TCP, constants.TCP_KEEPINTVL, Math.ceil(interval / 1000)],
+    [constants.SOL_TCP, constants.TCP_KEEPCNT, retries],
+    ...(userTimeout ? [[constants.SOL_TCP, constants.TCP_USER_TIMEOUT, idle + retries * interval] as const] : [])
+  ]
+  for (const [level, name, value] of options) {
+    try {
+      setsockopt(fd, level, name, value)
+    } catch {}
+  }
+}

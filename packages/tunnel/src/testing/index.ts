@@ -1,0 +1,6 @@
+/**
+ * One suite for every data path; a test file calls it with a factory.
+ *
+ *     dataPathConformance('mine', () => createMyDataPath())
+ */
+export { type DataPathUnderTest, dataPathConformance } from './data-path-conformance.ts'
