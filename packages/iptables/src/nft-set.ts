@@ -1,0 +1,75 @@
+import type { Netns } from '@culvert/netns'
+import type { Commands } from './commands.ts'
+import { ambientTables, type Family, probeSetNames } from './constants.ts'
+import { hostSets, hostTableDeletion } from './nftables-text.ts'
+import {
+  listEntries,
+  type ProbeAddressSet,
+  type ProbeEntry,
+  type ProbeSetStore,
+  probeAddress,
+  pruneEntries,
+  removeEntry,
+  requireUid
+} from './probe-addresses.ts'
+
+const table = `inet ${ambientTables.nat}`
+
+export function createNftSets(options: {
+  netns: Netns | undefined
+  ipv6: boolean
+  commands: Commands
+}): ProbeAddressSet {
+  const { netns, ipv6, commands } = options
+  const transaction = async (text: string): Promise<void> => {
+    await commands.require(netns, 'nft', ['-f', '-'], text)
+  }
+
+  const store: ProbeSetStore = {
+    ipv6,
+    // The kernel keeps the comment of a present element; nothing replaces it, as upstream's nftables back end.
+    add: (family, ip, podUid) =>
+      transaction(`add element ${table} ${probeSetNames[family]} { ${ip} comment "${requireUid(podUid)}" }\n`),
+    delete: (family, ip) => transaction(`delete element ${table} ${probeSetNames[family]} { ${ip} }\n`),
+    async list(family: Family) {
+      const args = ['--json', 'list', 'set', 'inet', ambientTables.nat, probeSetNames[family]]
+      return parseNftSet((await commands.require(netns, 'nft', args)).stdout)
+    }
+  }
+
+  return {
+    create: () => transaction(hostSets({ ipv6 })),
+    flush: () =>
+      transaction(
+        (ipv6 ? [probeSetNames.ipv4, probeSetNames.ipv6] : [probeSetNames.ipv4])
+          .map(name => `flush set ${table} ${name}\n`)
+          .join('')
+      ),
+    async add(text, podUid) {
+      const { family, ip } = probeAddress(text)
+      if (family === 'ipv6' && !ipv6) return
+      await store.add(family, ip, podUid)
+    },
+    remove: (ip, podUid) => removeEntry(store, ip, podUid),
+    list: () => listEntries(store),
+    prune: keep => pruneEntries(store, keep),
+    destroy: () => transaction(hostTableDeletion)
+  }
+}
+
+interface NftListing {
+  nftables?: { set?: { elem?: (string | { elem?: { val?: string; comment?: string } })[] } }[]
+}
+
+/** An element without comment is listed as its bare value. */
+export function parseNftSet(json: string): ProbeEntry[] {
+  const listing = JSON.parse(json) as NftListing
+  const elements = (listing.nftables ?? []).flatMap(object => object.set?.elem ?? [])
+  return elements
+    .map(element =>
+      typeof element === 'string'
+        ? { ip: element, podUid: '' }
+        : { ip: element.elem?.val ?? '', podUid: element.elem?.comment ?? '' }
+    )
+    .filter(entry => entry.ip !== '')
+}
