@@ -1,4 +1,18 @@
 /**
- * L4 authorization policies to verdicts, with the reason.
+ * L4 authorization: policies to a verdict for one connection, with the reason.
+ *
+ *     const authorizer = createAuthorizer(policies, { onUnknownPolicy: key => log.warn(`skipping unknown policy ${key}`) })
+ *     const verdict = authorizer.evaluate(workload, { source, destination, identity })
+ *     if (!verdict.allowed) log.error(`connection closed due to policy rejection: ${verdict.reason}`)
+ *
+ * Nothing here fails: every policy that the store holds can be evaluated, so the package has no errors.
  */
-export {}
+export {
+  type Authorizer,
+  type AuthorizerOptions,
+  createAuthorizer,
+  type EvaluationMessage,
+  type JudgedWorkload,
+  type Verdict
+} from './authorizer.ts'
+export type { Connection } from './connection-facts.ts'

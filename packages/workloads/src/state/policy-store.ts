@@ -15,6 +15,8 @@ export interface PolicyLookups {
   readonly ofNamespace: (namespace: string) => ReadonlyMap<string, Authorization>
   /** Policies for everyone, by key. */
   readonly global: () => ReadonlyMap<string, Authorization>
+  /** Differs after every change: for those who keep something made from policies. */
+  readonly generation: () => number
 }
 
 export interface PolicyChanges {
@@ -26,6 +28,7 @@ export function createPolicyStore(): PolicyStore {
   const policies = new Map<string, Authorization>()
   const namespaces = new Map<string, Map<string, Authorization>>()
   const listeners = new Set<() => void>()
+  let generation = 0
 
   function remove(key: string): void {
     const previous = policies.get(key)
@@ -52,11 +55,13 @@ export function createPolicyStore(): PolicyStore {
     policy: key => policies.get(key),
     ofNamespace: namespace => (namespace === everyone ? none : (namespaces.get(namespace) ?? none)),
     global: () => namespaces.get(everyone) ?? none,
+    generation: () => generation,
     policies: () => policies,
     apply({ updates, removals }) {
       if (updates.length === 0 && removals.length === 0) return false
       for (const [key, policy] of updates) insert(key, policy)
       for (const key of removals) remove(key)
+      generation++
       for (const listener of listeners) listener()
       return true
     },
