@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto'
+import { Metadata, type ServerDuplexStream, status } from '@grpc/grpc-js'
+import type { Logger } from '@culvert/telemetry'
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from '@culvert/workloads'
+import type { Caller } from '../authority/caller.ts'
+import type { Clock } from '../clock.ts'
+import type { Changes, Published } from '../inventory/published.ts'
+import { AdmissionError, type ClientNode, checkClaims, readClientNode } from './client-node.ts'
+import { createDeltaStream, type DeltaStream } from './delta-stream.ts'
+import { createPushQueue } from './push-queue.ts'
+import { createRateLimit } from './rate-limit.ts'
+
+type Call = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+
+/** One client, for the debug pages. */
+export interface Connection {
+  readonly id: string
+  readonly node: ClientNode
+  readonly address: string
+  readonly connectedAt: number
+  readonly stream: DeltaStream
+}
+
+export interface DiscoveryEvents {
+  connected(connection: Connection): void
+  closed(connection: Connection): void
+  sent(typeUrl: string, resources: number): void
+  rejected(typeUrl: string): void
+  expiredNonce(): void
+}
+
+export interface DiscoveryServiceOptions {
+  readonly published: Published
+  readonly synced: () => boolean
+  readonly ambient: boolean
+  /** Undefined: nobody is asked (the plaintext port). Resolves with undefined to refuse. */
+  readonly authenticate: ((call: Call) => Promise<Caller | undefined>) | undefined
+  readonly pushesAtOnce: number
+  readonly connectionsPerSecond: number
+  readonly clock: Clock
+  readonly log: Logger
+  readonly events: DiscoveryEvents
+}
+
+export interface DiscoveryService {
+  handler(authenticated: boolean): (call: Call) => void
+  push(changes: Changes): void
+  readonly connections: ReadonlySet<Connection>
+  /** Ends every stream, so that clients reconnect elsewhere. */
+  close(): void
+}
+
+/** Delta ADS over gRPC: admission, one state machine per stream, pushes with backpressure. */
+export function createDiscoveryService(options: DiscoveryServiceOptions): DiscoveryService {
+  const { published, clock, log, events } = options
+  const connections = new Set<Connection>()
+  const calls = new Set<Call>()
+  const queue = createPushQueue({ atOnce: options.pushesAtOnce })
+  const admit = createRateLimit({ perSecond: options.connectionsPerSecond, longestWait: 1000, clock })
+  let count = 0
+  let nonces = 0
+  const nonce = (): string => `${(nonces++).toString(36)}-${randomBytes(6).toString('base64url')}`
+
+  function fail(call: Call, code: status, details: string): void {
+    call.emit('error', { code, details, metadata: new Metadata() })
+  }
+
+  async function admission(call: Call, authenticated: boolean): Promise<Caller | undefined> {
+    if (!options.synced())
+      throw new AdmissionError(status.UNKNOWN, 'server is not ready to serve discovery information')
+    if (!(await admit())) throw new AdmissionError(status.RESOURCE_EXHAUSTED, 'request rate limit exceeded')
+    if (!authenticated || options.authenticate === undefined) return undefined
+    const caller = await options.authenticate(call)
+    if (caller === undefined) throw new AdmissionError(status.UNAUTHENTICATED, 'authentication failure')
+    return caller
+  }
+
+  function write(call: Call, response: DeltaDiscoveryResponse): Promise<void> {
+    const { typeUrl = '', resources = [] } = response
+    events.sent(typeUrl, resources.length)
+    if (call.write(response)) return Promise.resolve()
+    return new Promise(resolve => {
+      const done = (): void => {
+        call.off('drain', done)
+        call.off('close', done)
+        call.off('cancelled', done)
+        resolve()
+      }
+      call.once('drain', done)
+      call.once('close', done)
+      call.once('cancelled', done)
+    })
+  }
+
+  function open(call: Call, request: DeltaDiscoveryRequest, caller: Caller | undefined): Connection {
+    const node = readClientNode(request, options)
+    checkClaims(node, caller)
+    const connection: Connection = {
+      id: `${node.proxyId}-${++count}`,
+      node,
+      address: call.getPeer(),
+      connectedAt: clock.now(),
+      stream: createDeltaStream({ published, node: node.nodeName, now: clock.now, nonce })
+    }
+    connections.add(connection)
+    events.connected(connection)
+    log.info(`ADS: new delta connection for node:${connection.id}`)
+    const target = {
+      push: async (changes: Changes): Promise<void> => {
+        for (const response of connection.stream.push(changes)) {
+          logResponse(connection, response, 'PUSH')
+          await write(call, response)
+        }
+      }
+    }
+    queue.join(target)
+    let open = true
+    const end = (): void => {
+      if (!open) return
+      open = false
+      queue.leave(target)
+      connections.delete(connection)
+      events.closed(connection)
+      log.info(`ADS: ${JSON.stringify(connection.address)} ${connection.id} terminated`)
+    }
+    for (const event of ['close', 'end', 'error', 'cancelled']) call.once(event, end)
+    return connection
+  }
+
+  function logResponse(connection: Connection, response: DeltaDiscoveryResponse, reason: string): void {
+    const { typeUrl = '', resources = [], removedResources = [] } = response
+    const type = typeUrl.slice(typeUrl.lastIndexOf('.') + 1)
+    log.info(
+      `${type}: ${reason} for node:${connection.node.proxyId} resources:${resources.length} removed:${removedResources.length}`
+    )
+  }
+
+  function serve(connection: Connection, call: Call, request: DeltaDiscoveryRequest): void {
+    const outcome = connection.stream.request(request)
+    if (outcome.kind === 'response') {
+      logResponse(connection, outcome.response, 'PUSH request')
+      void write(call, outcome.response)
+    } else if (outcome.kind === 'nack') {
+      events.rejected(request.typeUrl ?? '')
+      // The client's words, bounded and escaped: they come from outside.
+      const words = JSON.stringify(outcome.message.slice(0, 1024))
+      log.warn(`ADS: ${connection.id} rejected ${JSON.stringify(request.typeUrl ?? '')}: ${words}`)
+    } else if (outcome.kind === 'stale') {
+      events.expiredNonce()
+    }
+  }
+
+  function handle(call: Call, authenticated: boolean): void {
+    calls.add(call)
+    const gone = (): void => void calls.delete(call)
+    for (const event of ['close', 'end', 'error', 'cancelled']) call.once(event, gone)
+    // Requests that arrive while the caller is being checked wait here; a client sends two before any answer.
+    const early: DeltaDiscoveryRequest[] = []
+    let connection: Connection | undefined
+    let admitted: { caller: Caller | undefined } | undefined
+    let failed = false
+
+    const refuse = (error: unknown): void => {
+      if (failed) return
+      failed = true
+      const known = error instanceof AdmissionError
+      if (!known)
+        log.error(`ADS: ${JSON.stringify(call.getPeer())}: ${error instanceof Error ? error.message : String(error)}`)
+      else log.warn(`ADS: ${JSON.stringify(call.getPeer())} refused: ${error.message}`)
+      fail(call, known ? error.code : status.UNKNOWN, known ? error.message : 'internal error')
+    }
+    const take = (request: DeltaDiscoveryRequest): void => {
+      if (failed || admitted === undefined) return
+      try {
+        connection ??= open(call, request, admitted.caller)
+        serve(connection, call, request)
+      } catch (error) {
+        refuse(error)
+      }
+    }
+    call.on('data', (request: DeltaDiscoveryRequest) => {
+      if (failed) return
+      if (admitted !== undefined) return take(request)
+      if (early.length >= 16)
+        return refuse(new AdmissionError(status.RESOURCE_EXHAUSTED, 'too many requests before admission'))
+      early.push(request)
+    })
+    call.on('end', () => call.end())
+    call.on('error', () => {})
+    admission(call, authenticated).then(caller => {
+      admitted = { caller }
+      early.forEach(take)
+    }, refuse)
+  }
+
+  return {
+    connections,
+    handler: authenticated => call => handle(call, authenticated),
+    push: changes => queue.add(changes),
+    close() {
+      for (const call of calls) fail(call, status.UNAVAILABLE, 'server is shutting down')
+    }
+  }
+}
