@@ -16,17 +16,26 @@ export interface ImageCatalogue {
   register(name: string, image: Image): void
   /** By the exact name, else by the name without its tag and digest. */
   find(name: string): Image | undefined
+  /** Resolves when the next image is registered. */
+  changed(): Promise<void>
 }
 
 export function createImageCatalogue(images: Readonly<Record<string, Image>> = {}): ImageCatalogue {
   const known = new Map<string, Image>()
+  let next = Promise.withResolvers<void>()
   const register = (name: string, image: Image): void => {
     if (name.trim() === '') throw new LabError('LAB_IMAGE', `image name '${name}' is empty`)
     if (image.command.length === 0) throw new LabError('LAB_IMAGE', `image '${name}' has no command`)
     known.set(name, image)
+    next.resolve()
+    next = Promise.withResolvers()
   }
   for (const [name, image] of Object.entries(images)) register(name, image)
-  return { register, find: name => known.get(name) ?? known.get(repository(name)) }
+  return {
+    register,
+    find: name => known.get(name) ?? known.get(repository(name)),
+    changed: () => next.promise
+  }
 }
 
 /** `registry:5000/team/app:1.2@sha256:…` without `:1.2` and the digest; a colon before the last `/` is a port. */

@@ -1,0 +1,41 @@
+import { daemonSets, deployments, type KubernetesClient, type ObjectRef } from '@culvert/kubernetes'
+import type { WaitOptions } from './cluster-types.ts'
+import { waitForObject } from './wait.ts'
+
+/** Waits until every pod of the wanted generation exists and is available. */
+export async function waitForRollout(
+  client: KubernetesClient,
+  kind: 'Deployment' | 'DaemonSet',
+  ref: ObjectRef,
+  options: WaitOptions = {}
+): Promise<void> {
+  const description = `rollout of ${kind} ${ref.namespace}/${ref.name}`
+  if (kind === 'Deployment') {
+    await waitForObject(
+      client,
+      deployments,
+      ref,
+      object => {
+        const { status, spec, metadata } = object ?? {}
+        if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 1)) return false
+        const wanted = spec?.replicas ?? 1
+        const { updatedReplicas = 0, availableReplicas = 0, replicas = 0 } = status ?? {}
+        return updatedReplicas >= wanted && availableReplicas >= wanted && replicas === wanted
+      },
+      { description, ...options }
+    )
+    return
+  }
+  await waitForObject(
+    client,
+    daemonSets,
+    ref,
+    object => {
+      const { status, metadata } = object ?? {}
+      if (status === undefined || (status.observedGeneration ?? 0) < (metadata?.generation ?? 1)) return false
+      const wanted = status.desiredNumberScheduled
+      return wanted > 0 && (status.updatedNumberScheduled ?? 0) >= wanted && (status.numberAvailable ?? 0) >= wanted
+    },
+    { description, ...options }
+  )
+}

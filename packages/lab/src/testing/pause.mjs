@@ -1,0 +1,3 @@
+// As process 1 of a container a program only gets the signals it asks for.
+process.on('SIGTERM', () => process.exit(0))
+setInterval(() => {}, 1 << 30)
