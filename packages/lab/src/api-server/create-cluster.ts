@@ -10,7 +10,9 @@ import { createKubelets } from './kubelets.ts'
 import { deleteNamespaceContents } from './namespace-deletion.ts'
 import { createOperations } from './operations.ts'
 import { createRegistry } from './registry.ts'
-import { dryRun } from './request-context.ts'
+import { isApply, managerOf } from './field-manager.ts'
+import { afterUpdate } from './patch/managed-fields.ts'
+import { dryRun, type RequestContext } from './request-context.ts'
 import { prune } from './schema/check-types.ts'
 import { createSchemas } from './schema/schemas.ts'
 import type { KubeObject } from './objects.ts'
@@ -39,6 +41,21 @@ export function createCluster(o: {
   const pruned = (object: KubeObject, definition: ResourceDefinition): KubeObject =>
     prune(object, schemas.of(definition), schemas.definitions) as KubeObject
 
+  /** Notes whose fields they now are; an apply has done that already. */
+  function managed(
+    old: KubeObject | undefined,
+    next: KubeObject,
+    definition: ResourceDefinition,
+    subresource: string | undefined,
+    request: RequestContext
+  ): KubeObject {
+    if (isApply(request)) return next
+    const manager = managerOf(request, definition, subresource, 'Update', now())
+    const written = writtenPart(old, next, definition, subresource)
+    const managedFields = afterUpdate(old, written, manager, schemas.of(definition), schemas.definitions)
+    return { ...next, metadata: { ...next.metadata, managedFields } }
+  }
+
   return {
     store,
     registry,
@@ -50,15 +67,35 @@ export function createCluster(o: {
     signal,
     now,
     checkFields: (body, definition, request) => checkFields(body, definition, schemas, request),
-    async create(definition, given, { query }) {
-      const object = pruned(given, definition)
+    async create(definition, given, request) {
+      const { query } = request
+      const object = managed(undefined, pruned(given, definition), definition, undefined, request)
       if (definition.storageKey === '/pods') await admitServiceAccount(object, store, signal)
       return operations.create(definition, object, { dryRun: dryRun(query) })
     },
-    update: (target, change, options, { query }) =>
-      operations.update(target, current => pruned(change(current), target.definition), {
-        ...options,
-        dryRun: dryRun(query)
-      })
+    update: (target, change, options, request) =>
+      operations.update(
+        target,
+        current => {
+          const next = pruned(change(current), target.definition)
+          return managed(current, next, target.definition, options.subresource, request)
+        },
+        { ...options, dryRun: dryRun(request.query) }
+      )
   }
+}
+
+/** The object as it will be: a request writes the status or everything else, never both. */
+function writtenPart(
+  old: KubeObject | undefined,
+  next: KubeObject,
+  definition: ResourceDefinition,
+  subresource: string | undefined
+): KubeObject {
+  if (!definition.status) return next
+  const { managedFields } = next.metadata
+  if (subresource === 'status' && old !== undefined) {
+    return { ...old, status: next.status, metadata: { ...old.metadata, ...(managedFields && { managedFields }) } }
+  }
+  return { ...next, status: old?.status }
 }
