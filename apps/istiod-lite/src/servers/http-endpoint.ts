@@ -1,0 +1,72 @@
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { IstiodError } from '../errors.ts'
+import type { ListenAddress } from '../settings/arguments.ts'
+
+export interface HttpCall {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: IncomingHttpHeaders
+  /** Whether the peer is this very machine: a port-forward, or a shell in the pod. */
+  readonly loopback: boolean
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly contentType?: string
+  readonly body?: string
+}
+
+export type HttpRoute = (call: HttpCall) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>
+
+export interface HttpEndpoint {
+  readonly address: ListenAddress
+  close(): void
+}
+
+const isLoopback = (ip: string | undefined): boolean => ip === '::1' || /^(::ffff:)?127\./.test(ip ?? '')
+
+function send(
+  response: ServerResponse,
+  { status, contentType = 'text/plain; charset=utf-8', body = '' }: HttpAnswer
+): void {
+  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }).end(body)
+}
+
+/** A small GET server that, unlike the one of @culvert/telemetry, tells its routes whether the peer is local. */
+export function startHttpEndpoint({ host, port }: ListenAddress, route: HttpRoute): Promise<HttpEndpoint> {
+  const server = createServer({ maxHeaderSize: 8192, headersTimeout: 2000, connectionsCheckingInterval: 500 })
+  server.on('request', (request, response) => {
+    const url = new URL(request.url ?? '/', 'http://istiod')
+    const call: HttpCall = {
+      method: request.method ?? 'GET',
+      path: url.pathname,
+      query: url.searchParams,
+      headers: request.headers,
+      loopback: isLoopback(request.socket.remoteAddress)
+    }
+    request.resume()
+    Promise.resolve()
+      .then(() => route(call))
+      .then(
+        answer => send(response, answer ?? { status: 404 }),
+        (error: Error) => send(response, { status: 500, body: `${error.message}\n` })
+      )
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', cause => {
+      reject(new IstiodError('ISTIOD_LISTEN', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
+    })
+    server.listen({ host, port }, () => {
+      const bound = server.address() as AddressInfo
+      resolve({
+        address: { host: bound.address, port: bound.port },
+        close() {
+          server.close()
+          server.closeAllConnections()
+        }
+      })
+    })
+  })
+}
