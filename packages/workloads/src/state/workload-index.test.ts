@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { aService, aWorkload, ports, serviceUpdate, workloadUpdate } from '../testing/index.ts'
+import { aService, ports, serviceUpdate, workloadUpdate } from '../testing/index.ts'
 import { type AddressUpdate, createWorkloadIndex, type WorkloadIndex } from './workload-index.ts'
 
 const pod = 'c//Pod/shop/cart-1'
@@ -337,5 +337,4 @@ it('takes endpoints that come with a service, as in a local file', () => {
   apply(index, { kind: 'service', service: { ...aService(cart), endpoints: new Map([['u', endpoint]]) } })
   expect(endpoints(index)).toEqual(['u'])
   expect(index.workload('u')).toBeUndefined()
-  expect(aWorkload({ uid: 'u' }).name).toBe('u')
 })
