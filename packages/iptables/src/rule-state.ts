@@ -12,7 +12,7 @@ export function parseSavedRules(text: string): SavedRules {
   for (const line of text.split('\n')) {
     if (line.startsWith('*')) {
       const table = line.slice(1).trim()
-      chains = knownTables.includes(table) ? new Map() : undefined
+      chains = knownTables.includes(table) ? (tables.get(table) ?? new Map()) : undefined
       if (chains) tables.set(table, chains)
     } else if (chains && line.startsWith(':')) {
       const name = line.slice(1).split(' ')[0]!
