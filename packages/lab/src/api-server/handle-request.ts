@@ -3,6 +3,7 @@ import type { Authenticate } from './auth/authenticate.ts'
 import { issuer } from './auth/service-account-tokens.ts'
 import type { Cluster } from './cluster-state.ts'
 import { discovery } from './discovery.ts'
+import { serveOpenApi } from './openapi/serve-openapi.ts'
 import { type RequestContext, sendJson, sendStatusError, sendText } from './request-context.ts'
 import { parseResourcePath, splitPath } from './request-info.ts'
 import { handleResource } from './resource-handler.ts'
@@ -43,6 +44,7 @@ async function route(
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
   const context: RequestContext = { request, response, method, query, user }
   const resource = parseResourcePath(parts)
+  if (serveOpenApi(cluster, parts, context)) return
   if (resource === undefined) return serveDocument(cluster, parts, context)
   const definition = cluster.registry.find(resource.group, resource.version, resource.plural)
   if (definition !== undefined) return handleResource(cluster, definition, resource, context)
