@@ -43,6 +43,8 @@ export async function secureClient(carrier: Duplex, options: TlsClientOptions): 
         return problem === undefined ? undefined : new HboneError('HBONE_TLS', problem)
       }
     })
+    // A tunnel has no half-closed state: when the peer ends it, it is over.
+    socket.allowHalfOpen = false
     let timer: NodeJS.Timeout | undefined
     const settle = (): void => {
       clearTimeout(timer)

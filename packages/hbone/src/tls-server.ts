@@ -53,6 +53,8 @@ function handshake(handshaker: Handshaker, raw: net.Socket, options: TlsServerOp
     handshaker.settled = (error, socket) => {
       // An error that nobody listens to would end the process; what it means is told by the session later.
       socket.on('error', () => {})
+      // A tunnel has no half-closed state: when the peer ends it, it is over.
+      socket.allowHalfOpen = false
       if (done) return void socket.destroy()
       if (error !== undefined) return fail(handshakeError(error, socket))
       const leaf = socket.getPeerX509Certificate()

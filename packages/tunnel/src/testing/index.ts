@@ -3,4 +3,4 @@
  *
  *     dataPathConformance('mine', () => createMyDataPath())
  */
-export { type DataPathUnderTest, dataPathConformance } from './data-path-conformance.ts'
+export { dataPathConformance } from './data-path-conformance.ts'
