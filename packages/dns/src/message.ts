@@ -1,4 +1,4 @@
-import { lowerCaseWire, nameText, readName } from './domain-name.ts'
+import { lowerCaseWire, nameText, readName, wireName } from './domain-name.ts'
 import { DnsError } from './errors.ts'
 import { expandedData } from './record-data.ts'
 
@@ -131,3 +131,11 @@ function need(bytes: Buffer, at: number, count: number): void {
   if (at + count > bytes.length)
     throw new DnsError('DNS_BAD_MESSAGE', `message ends at ${bytes.length}, inside a record`)
 }
+
+/** A question of our own. */
+export function questionFor(name: string, type: 'A' | 'AAAA'): Question {
+  const wire = lowerCaseWire(wireName(name))
+  return { wire, name: nameText(wire), type: recordType[type], class: internet }
+}
+
+const internet = 1

@@ -1,4 +1,3 @@
-import type { Gauge } from '@culvert/telemetry'
 import type { ConnectionId, Outcome, Progress } from '@culvert/tunnel'
 import type { AccessEntry, AccessLog } from './access-log.ts'
 import { type ConnectionError, connectionError } from './failure-text.ts'
@@ -14,7 +13,6 @@ export interface ConnectionRecords {
   readonly reject: (id: ConnectionId, error: ConnectionError) => void
   /** False when there is no such record: refused early or ended before. */
   readonly close: (outcome: Outcome) => boolean
-  readonly has: (id: ConnectionId) => boolean
 }
 
 interface Record {
@@ -71,11 +69,6 @@ export function createConnectionRecords(options: {
       records.delete(outcome.id)
       finish(record, outcome, outcome.failure && connectionError(outcome.failure))
       return true
-    },
-    has: id => records.has(id)
+    }
   }
-}
-
-export function countSocket(sockets: Gauge, reporter: 'source' | 'destination', open: boolean): void {
-  sockets.add(open ? 1 : -1, [['reporter', reporter]])
 }

@@ -1,0 +1,85 @@
+import {
+  createHttpServer,
+  type DirectiveFilter,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpServer,
+  type Log,
+  loggingResponse,
+  type Metrics,
+  metricsResponse,
+  type Readiness,
+  readinessResponse
+} from '@culvert/telemetry'
+import type { Settings } from '../settings/settings.ts'
+import { sortedJson } from './sorted-json.ts'
+
+export interface AdminParts {
+  readonly settings: Settings
+  readonly log: Log
+  readonly initialFilter: DirectiveFilter
+  readonly metrics: Metrics
+  readonly readiness: Readiness
+  readonly configDump: () => unknown
+  readonly shutDown: () => void
+}
+
+/** Admin, metrics and readiness servers: docs/spec/observability-dns.md sections 1, 5.1, 6, 7. */
+export function createAdminServers(parts: AdminParts): readonly HttpServer[] {
+  const { settings, log, metrics, readiness } = parts
+  const { ipv6 } = settings.sockets
+  const scope = log.scope('ztunnel::hyper_util')
+  const wildcard = ipv6 ? '::' : '0.0.0.0'
+  const server = (component: string, hosts: readonly string[], port: number, handle: HttpHandler): HttpServer =>
+    createHttpServer({ component, addresses: hosts.map(host => ({ host, port })), log: scope, handle })
+
+  return [
+    server('admin', ipv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1'], settings.ports.admin, adminHandler(parts)),
+    server('stats', [wildcard], settings.ports.stats, request =>
+      ['/metrics', '/stats/prometheus'].includes(request.path) ? metricsResponse(request, metrics) : undefined
+    ),
+    server('readiness', [wildcard], settings.ports.readiness, request =>
+      request.path === '/healthz/ready' ? readinessResponse(request, readiness) : undefined
+    )
+  ]
+}
+
+const paths: readonly (readonly [path: string, what: string])[] = [
+  ['/config_dump', 'what this proxy knows and does'],
+  ['/logging', 'log levels (POST)'],
+  ['/quitquitquit', 'graceful shutdown (POST)']
+]
+
+function adminHandler(parts: AdminParts): HttpHandler {
+  return request => {
+    switch (request.path) {
+      case '/':
+        return { status: 200, contentType: 'text/html; charset=utf-8', body: dashboard() }
+      case '/config_dump':
+        return { status: 200, contentType: 'application/json', body: sortedJson(parts.configDump()) }
+      case '/logging':
+        return loggingResponse(request, parts.log, parts.initialFilter)
+      case '/quitquitquit':
+        return quit(request, parts.shutDown)
+      case '/debug/pprof/profile':
+      case '/debug/pprof/heap':
+      case '/debug/pprof/heap/profiling':
+        return { status: 500, contentType: 'text/plain', body: 'profiling is not supported by this runtime\n' }
+      default:
+        return undefined
+    }
+  }
+}
+
+function quit(request: HttpRequest, shutDown: () => void): HttpResponse {
+  if (request.method !== 'POST') return { status: 405 }
+  // After the answer is on its way: the servers stop accepting at once.
+  setImmediate(shutDown)
+  return { status: 200, contentType: 'text/plain', body: 'shutdown now\n' }
+}
+
+function dashboard(): string {
+  const rows = paths.map(([path, what]) => `<tr><td><a href="${path}">${path}</a></td><td>${what}</td></tr>`)
+  return `<!doctype html>\n<title>ztunnel</title>\n<table>\n${rows.join('\n')}\n</table>\n`
+}

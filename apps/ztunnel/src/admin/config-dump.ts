@@ -1,0 +1,40 @@
+import type { CertificateManager } from '@culvert/certificates'
+import type { PolicyStore, WorkloadIndex } from '@culvert/workloads'
+import type { PodStates } from '../pods/pod-states.ts'
+import type { Settings } from '../settings/settings.ts'
+import { certificateView } from './certificate-view.ts'
+import { configView } from './config-view.ts'
+
+export interface DumpParts {
+  readonly settings: Settings
+  readonly index: WorkloadIndex
+  readonly policies: PolicyStore
+  readonly certificates: Pick<CertificateManager, 'dump'>
+  readonly staticConfig: unknown
+  /** Undefined in dedicated mode. */
+  readonly states: PodStates | undefined
+}
+
+/** `/config_dump`: docs/spec/observability-dns.md section 8. */
+export function configDump(parts: DumpParts): unknown {
+  const { settings } = parts
+  return {
+    certificates: parts.certificates.dump().map(certificateView),
+    config: configView(settings),
+    staticConfig: parts.staticConfig,
+    version: versionView(settings.istioVersion),
+    workloadState: parts.states?.dump()
+  }
+}
+
+export function versionView(istioVersion: string): Readonly<Record<string, string>> {
+  return {
+    version: 'culvert',
+    gitRevision: 'unknown',
+    rustVersion: 'unknown',
+    buildProfile: 'release',
+    buildStatus: 'Clean',
+    cryptoProvider: `openssl ${process.versions.openssl}`,
+    istioVersion
+  }
+}

@@ -1,0 +1,32 @@
+import type { Authorizer } from '@culvert/authorization'
+import type { CertificateManager } from '@culvert/certificates'
+import type { Gauge, Logger } from '@culvert/telemetry'
+import type { PodPath } from '@culvert/tunnel'
+import type { Workload, WorkloadIdentity, WorkloadIndex } from '@culvert/workloads'
+import type { AccessLog } from '../observe/access-log.ts'
+import type { ConnectionRecords } from '../observe/connection-records.ts'
+import type { Answers, RoutingContext } from '../routing/index.ts'
+import type { LiveConnections } from './live-connections.ts'
+
+/** What deciding about connections needs of the node; one for all pods. */
+export interface NodeContext {
+  readonly routing: RoutingContext
+  readonly index: WorkloadIndex
+  readonly authorizer: Pick<Authorizer, 'evaluate'>
+  readonly certificates: Pick<CertificateManager, 'certificate'>
+  readonly answers: (source: Workload) => Answers
+  readonly records: ConnectionRecords
+  readonly accessLog: AccessLog
+  readonly sockets: Gauge
+  readonly log: Logger
+  /** ENABLE_RESPONSE_BAGGAGE: whether baggage is sent back and believed. */
+  readonly responseBaggage: boolean
+}
+
+/** One pod's side. */
+export interface PodContext {
+  readonly identity: WorkloadIdentity
+  readonly live: LiveConnections
+  /** Undefined until the listeners stand. */
+  readonly path: () => PodPath | undefined
+}

@@ -1,0 +1,102 @@
+import { encodeProxyHeader, parseBaggage, parseForwardedHost } from '@culvert/hbone'
+import type { Direct, InboundStream, StreamDecision } from '@culvert/tunnel'
+import { type Workload, workloadIdentity } from '@culvert/workloads'
+import type { AccessEntry } from '../observe/access-log.ts'
+import { baggageLabels, serviceLabels, workloadLabels } from '../observe/peer-labels.ts'
+import {
+  type AcceptedRoute,
+  decide,
+  refuseRequest,
+  routeInbound,
+  serviceOfInbound,
+  sourceOfInbound,
+  unknownSourceWorkload
+} from '../routing/index.ts'
+import { workloadBaggage } from './connect-headers.ts'
+import type { NodeContext, PodContext } from './context.ts'
+import { allowInbound } from './inbound-policy.ts'
+import { localWorkload } from './local-workload.ts'
+
+/** docs/spec/hbone.md 3.1, step by step. */
+export async function decideInboundStream(
+  node: NodeContext,
+  pod: PodContext,
+  stream: InboundStream
+): Promise<StreamDecision> {
+  const refuse = (status: number, error: string): StreamDecision => {
+    node.accessLog.failed({ direction: 'inbound', source: stream.source, destination: stream.local, error })
+    return { kind: 'answer', status }
+  }
+  const malformed = refuseRequest(stream)
+  if (malformed !== undefined) return refuse(malformed.status, malformed.message)
+  const local = await localWorkload(node, pod)
+  if (local === undefined) return refuse(503, unknownSourceWorkload(pod.identity).message)
+
+  const { method, authority } = stream
+  const request = { method, authority, localIp: stream.local.ip, local }
+  const route = await decide(routeInbound(node.routing, request), node.answers(local))
+  if (route.kind === 'refuse') return refuse(route.status, route.message)
+
+  const forwardedHost = parseForwardedHost(headerLines(stream, 'forwarded'))
+  const [forwardedNetwork] = headerLines(stream, 'x-forwarded-network')
+  const peer = await decide(
+    sourceOfInbound(node.routing, { ip: stream.source.ip, forwardedNetwork }),
+    node.answers(local)
+  )
+  node.records.open(stream.id, inboundEntry(node, { stream, local, peer, route, forwardedHost }))
+  const { destination } = route
+  const { id, source, peerIdentity } = stream
+  const allowed = allowInbound(node, pod, { id, local, source, destination, peerIdentity, forwardedHost })
+  return allowed ? directDecision(node, stream, local, route) : { kind: 'answer', status: 401 }
+}
+
+function directDecision(node: NodeContext, stream: InboundStream, local: Workload, route: AcceptedRoute): Direct {
+  const { to, preserveSource, proxyHeaderDestination } = route
+  const { source, peerIdentity } = stream
+  return {
+    kind: 'direct',
+    to,
+    ...(preserveSource ? { from: source.ip } : {}),
+    ...(proxyHeaderDestination === undefined
+      ? {}
+      : { preface: encodeProxyHeader({ source, destination: proxyHeaderDestination, peerIdentity }) }),
+    responseHeaders: node.responseBaggage ? [['baggage', workloadBaggage(local)]] : []
+  }
+}
+
+function inboundEntry(
+  node: NodeContext,
+  facts: {
+    readonly stream: InboundStream
+    readonly local: Workload
+    readonly peer: Workload | undefined
+    readonly route: AcceptedRoute
+    readonly forwardedHost: string | undefined
+  }
+): AccessEntry {
+  const { stream, local, peer, route, forwardedHost } = facts
+  const baggage = node.responseBaggage ? parseBaggage(headerLines(stream, 'baggage')) : {}
+  const service =
+    route.service ?? serviceOfInbound(node.routing, local, { forwardedHost, port: route.destination.port })
+  return {
+    direction: 'inbound',
+    source: stream.source,
+    destination: stream.local,
+    hboneAddress: stream.authority,
+    sourceName: peer?.name,
+    destinationName: local.name,
+    traffic: {
+      reporter: 'destination',
+      source:
+        peer === undefined ? baggageLabels(baggage, stream.peerIdentity) : workloadLabels(peer, stream.peerIdentity),
+      destination: workloadLabels(local, workloadIdentity(local)),
+      service: serviceLabels(service),
+      mutualTls: true
+    }
+  }
+}
+
+/** Every line of one header, in order. */
+function headerLines({ headers }: InboundStream, name: string): readonly string[] {
+  return headers.filter(([field]) => field === name).map(([, value]) => value)
+}

@@ -1,0 +1,53 @@
+import type { Verdict } from '@culvert/authorization'
+import type { ConnectionId } from '@culvert/tunnel'
+
+/** What the dump shows of a live connection; docs/spec/observability-dns.md 8. */
+export interface ConnectionEntry {
+  readonly src: string
+  readonly originalDst: string | null
+  readonly actualDst: string
+  readonly protocol: 'HBONE' | 'TCP' | 'DOUBLEHBONE'
+}
+
+export interface LiveInbound {
+  readonly entry: ConnectionEntry
+  /** Asks today's policies about it, with the workload as it was when it opened. */
+  readonly judge: () => Verdict
+  /** Called when it is denied now. */
+  readonly cut: () => void
+}
+
+/** The connections of one pod, from the policy check (inbound) or the route (outbound) to their end. */
+export interface LiveConnections {
+  readonly addInbound: (id: ConnectionId, connection: LiveInbound) => void
+  readonly addOutbound: (id: ConnectionId, entry: ConnectionEntry) => void
+  readonly remove: (id: ConnectionId) => void
+  /** After a policy change: docs/spec/authorization.md 3.6. */
+  readonly judgeAgain: () => void
+  readonly dump: () => { readonly inbound: readonly ConnectionEntry[]; readonly outbound: readonly ConnectionEntry[] }
+}
+
+export function createLiveConnections(): LiveConnections {
+  const inbound = new Map<ConnectionId, LiveInbound>()
+  const outbound = new Map<ConnectionId, ConnectionEntry>()
+  return {
+    addInbound: (id, connection) => inbound.set(id, connection),
+    addOutbound: (id, entry) => outbound.set(id, entry),
+    remove: id => {
+      inbound.delete(id)
+      outbound.delete(id)
+    },
+    judgeAgain: () => {
+      for (const { judge, cut } of [...inbound.values()]) if (!judge().allowed) cut()
+    },
+    dump: () => ({
+      inbound: distinct([...inbound.values()].map(({ entry }) => entry)),
+      outbound: distinct([...outbound.values()])
+    })
+  }
+}
+
+/** Identical entries show once. */
+function distinct(entries: readonly ConnectionEntry[]): readonly ConnectionEntry[] {
+  return [...new Map(entries.map(entry => [JSON.stringify(entry), entry])).values()]
+}

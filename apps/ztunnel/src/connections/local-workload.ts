@@ -1,0 +1,10 @@
+import { waitForLocalWorkload, type Workload } from '@culvert/workloads'
+import type { NodeContext, PodContext } from './context.ts'
+
+/** The pod's workload by name, namespace and account, never by address; waits up to 5 s (docs/spec/zds.md 4.4). */
+export function localWorkload(
+  { index }: NodeContext,
+  { identity }: PodContext
+): Workload | Promise<Workload | undefined> {
+  return index.localWorkload(identity) ?? waitForLocalWorkload(index, identity)
+}

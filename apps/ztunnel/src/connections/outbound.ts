@@ -1,0 +1,147 @@
+import { parseBaggage } from '@culvert/hbone'
+import type { CapturedConnection, ConnectionDecision, Credential, Hop, Opened } from '@culvert/tunnel'
+import { type Workload, workloadIdentity } from '@culvert/workloads'
+import type { AccessEntry } from '../observe/access-log.ts'
+import { identityError } from '../observe/failure-text.ts'
+import { baggageLabels, serviceLabels, workloadLabels } from '../observe/peer-labels.ts'
+import {
+  type DoubleHboneRoute,
+  decide,
+  endpointText,
+  type HboneRoute,
+  type PlainRoute,
+  refuseOutboundSelfCall,
+  routeOutbound,
+  unknownSourceWorkload
+} from '../routing/index.ts'
+import { connectHeaders } from './connect-headers.ts'
+import type { NodeContext, PodContext } from './context.ts'
+import { credentialOf } from './credential.ts'
+import { localWorkload } from './local-workload.ts'
+
+/** Connections through other networks get their labels from the far side, so only once it has answered. */
+export interface AwaitingLabels {
+  readonly connection: CapturedConnection
+  readonly source: Workload
+  readonly route: DoubleHboneRoute
+}
+
+export interface OutboundResult {
+  readonly decision: ConnectionDecision
+  readonly awaiting?: AwaitingLabels
+}
+
+const refused: OutboundResult = { decision: { kind: 'refuse' } }
+
+/** docs/spec/hbone.md 2.2. */
+export async function decideOutbound(
+  node: NodeContext,
+  pod: PodContext,
+  connection: CapturedConnection
+): Promise<OutboundResult> {
+  const refuse = (error: string): OutboundResult => {
+    const { source, destination } = connection
+    node.accessLog.failed({ direction: 'outbound', source, destination, error })
+    return refused
+  }
+  const selfCall = refuseOutboundSelfCall(node.routing, connection.destination)
+  if (selfCall !== undefined) return refuse(selfCall.message)
+  const source = await localWorkload(node, pod)
+  if (source === undefined) return refuse(unknownSourceWorkload(pod.identity).message)
+
+  const request = { source, sourceIp: connection.source.ip, destination: connection.destination }
+  const route = await decide(routeOutbound(node.routing, request), node.answers(source))
+  if (route.kind === 'refuse') return refuse(route.message)
+  pod.live.addOutbound(connection.id, {
+    src: endpointText(connection.source),
+    originalDst: endpointText(connection.destination),
+    actualDst: endpointText(route.to),
+    protocol: protocols[route.kind]
+  })
+  if (route.kind !== 'double-hbone') node.records.open(connection.id, outboundEntry(connection, source, route))
+  if (route.kind === 'plain') return { decision: { kind: 'direct', to: route.to } }
+
+  const awaiting = route.kind === 'double-hbone' ? { connection, source, route } : undefined
+  try {
+    const credential = credentialOf(await node.certificates.certificate(workloadIdentity(source), 'realtime'))
+    const decision = tunnelDecision(node, connection, source, route, credential)
+    return awaiting === undefined ? { decision } : { decision, awaiting }
+  } catch (error) {
+    if (awaiting !== undefined) node.records.open(connection.id, doubleEntry(awaiting, undefined))
+    node.records.reject(connection.id, identityError(error))
+    pod.live.remove(connection.id)
+    return refused
+  }
+}
+
+const protocols = { plain: 'TCP', hbone: 'HBONE', 'double-hbone': 'DOUBLEHBONE' } as const
+
+function tunnelDecision(
+  node: NodeContext,
+  connection: CapturedConnection,
+  source: Workload,
+  route: HboneRoute | DoubleHboneRoute,
+  credential: Credential
+): ConnectionDecision {
+  const headers = connectHeaders(source, connection.source, route.service?.hostname)
+  const outer: Hop = {
+    authority: route.authority,
+    headers,
+    credential,
+    expectedIdentities: route.expectedIdentities,
+    identity: workloadIdentity(source),
+    applicationIp: connection.source.ip
+  }
+  if (route.kind === 'hbone') return { kind: 'tunnel', to: route.to, outer }
+  const inner: Hop = {
+    ...outer,
+    headers: [...headers, ['x-forwarded-network', node.routing.network]],
+    expectedIdentities: route.innerExpectedIdentities
+  }
+  return { kind: 'tunnel', to: route.to, outer, inner }
+}
+
+function outboundEntry(connection: CapturedConnection, source: Workload, route: PlainRoute | HboneRoute): AccessEntry {
+  const { upstream } = route
+  const mutualTls = route.kind === 'hbone'
+  return {
+    direction: 'outbound',
+    source: connection.source,
+    destination: route.to,
+    hboneAddress: mutualTls ? route.authority : undefined,
+    sourceName: source.name,
+    destinationName: upstream?.name,
+    traffic: {
+      reporter: 'source',
+      // Our identity is used, and so known to be true, only inside a tunnel.
+      source: workloadLabels(source, mutualTls ? workloadIdentity(source) : undefined),
+      destination: upstream === undefined ? {} : workloadLabels(upstream, workloadIdentity(upstream)),
+      service: serviceLabels(route.service),
+      mutualTls
+    }
+  }
+}
+
+/** What the far side said of itself replaces what was known of the chosen endpoint (docs/spec/observability-dns.md 5.3). */
+export function doubleEntry({ connection, source, route }: AwaitingLabels, opened: Opened | undefined): AccessEntry {
+  const baggage = opened?.baggage === undefined ? undefined : parseBaggage(opened.baggage)
+  const { upstream } = route
+  return {
+    direction: 'outbound',
+    source: connection.source,
+    destination: route.to,
+    hboneAddress: route.authority,
+    sourceName: source.name,
+    destinationName: baggage === undefined ? upstream.name : baggage.workloadName,
+    traffic: {
+      reporter: 'source',
+      source: workloadLabels(source, workloadIdentity(source)),
+      destination:
+        baggage === undefined
+          ? workloadLabels(upstream, opened?.peerIdentity ?? workloadIdentity(upstream))
+          : baggageLabels(baggage, opened?.peerIdentity),
+      service: serviceLabels(route.service),
+      mutualTls: true
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { Endpoint, ListenerRole, PodHandler } from '@culvert/tunnel'
+import { workloadIdentity } from '@culvert/workloads'
+import { unknownSourceWorkload } from '../routing/index.ts'
+import type { NodeContext, PodContext } from './context.ts'
+import { credentialOf } from './credential.ts'
+import { decideInboundPlaintext } from './inbound-plaintext.ts'
+import { decideInboundStream } from './inbound-stream.ts'
+import { localWorkload } from './local-workload.ts'
+import { type AwaitingLabels, decideOutbound, doubleEntry } from './outbound.ts'
+
+/** Everything the data path asks and reports about one pod. */
+export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler {
+  const { records, accessLog } = node
+  const awaiting = new Map<number, AwaitingLabels>()
+
+  const earlyDeny = (peer: Endpoint, local: Endpoint, error: string): undefined => {
+    accessLog.failed({ direction: 'inbound', source: peer, destination: local, error })
+    return undefined
+  }
+
+  return {
+    connection: async connection => {
+      if (connection.role === 'inbound-plaintext') return await decideInboundPlaintext(node, pod, connection)
+      const result = await decideOutbound(node, pod, connection)
+      if (result.awaiting !== undefined) awaiting.set(connection.id, result.awaiting)
+      return result.decision
+    },
+    stream: stream => decideInboundStream(node, pod, stream),
+    serverCredential: async (peer, local) => {
+      const workload = await localWorkload(node, pod)
+      if (workload === undefined) return earlyDeny(peer, local, unknownSourceWorkload(pod.identity).message)
+      try {
+        return credentialOf(await node.certificates.certificate(workloadIdentity(workload), 'realtime'))
+      } catch (error) {
+        return earlyDeny(peer, local, `signing error: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    },
+    handshakeFailed: ({ peer, local, message }) => earlyDeny(peer, local, message),
+    socket: ({ role, open }) => node.sockets.add(open ? 1 : -1, [['reporter', reporters[role]]]),
+    opened: opened => {
+      const waiting = awaiting.get(opened.id)
+      if (waiting === undefined) return
+      awaiting.delete(opened.id)
+      records.open(opened.id, doubleEntry(waiting, opened))
+    },
+    progress: records.progress,
+    closed: outcome => {
+      const waiting = awaiting.get(outcome.id)
+      awaiting.delete(outcome.id)
+      // The tunnels never stood: the labels are what was known before.
+      if (waiting !== undefined) records.open(outcome.id, doubleEntry(waiting, undefined))
+      records.close(outcome)
+      pod.live.remove(outcome.id)
+    }
+  }
+}
+
+const reporters: Record<ListenerRole, 'source' | 'destination'> = {
+  outbound: 'source',
+  'inbound-plaintext': 'destination',
+  'inbound-hbone': 'destination'
+}

@@ -1,0 +1,124 @@
+import {
+  type CertificateManager,
+  createCaClient,
+  createCertificateAuthority,
+  createCertificateManager,
+  readCertificateChain,
+  selfSignedRoot,
+  type WorkloadCertificate
+} from '@culvert/certificates'
+import { createCsr, parseSpiffeId } from '@culvert/spiffe'
+import type { Logger } from '@culvert/telemetry'
+import { type Workload, type WorkloadIndex, workloadIdentity } from '@culvert/workloads'
+import type { CaSettings, Settings } from '../settings/settings.ts'
+
+export interface NodeCertificates extends CertificateManager {
+  readonly shutDown: () => void
+}
+
+export async function createNodeCertificates(settings: Settings, log: Logger): Promise<NodeCertificates> {
+  const source = settings.ca.fake ? await testCa(settings.ca) : caClient(settings)
+  const manager = createCertificateManager({
+    fetch: source.fetch,
+    onFailure: (identity, error, retryInMs) => {
+      log.warn('certificate fetch failed', [
+        ['identity', identity],
+        ['error', error.message],
+        ['retry_ms', Math.round(retryInMs)]
+      ])
+    }
+  })
+  return {
+    ...manager,
+    shutDown: () => {
+      manager.close()
+      source.close()
+    }
+  }
+}
+
+interface CertificateSource {
+  readonly fetch: (identity: string) => Promise<WorkloadCertificate>
+  readonly close: () => void
+}
+
+function caClient({ ca, clusterId, dedicated }: Settings): CertificateSource {
+  return createCaClient({
+    address: ca.address,
+    rootCa: ca.rootCa,
+    altHostname: ca.altHostname,
+    token: ca.token,
+    clusterId,
+    headers: ca.headers,
+    ttlSeconds: ca.ttlSeconds,
+    impersonate: dedicated === undefined,
+    tls12: ca.tls12
+  })
+}
+
+/** Signs by itself under a root made now (docs/spec/zds.md 5.5); only its own connections trust it. */
+async function testCa({ ttlSeconds }: CaSettings): Promise<CertificateSource> {
+  const root = await selfSignedRoot({ organization: 'culvert test', ttlSeconds: 10 * 86_400 })
+  const authority = await createCertificateAuthority({
+    signingCertificate: root.certificate,
+    signingKey: root.key,
+    chain: '',
+    rootBundle: root.certificate
+  })
+  return {
+    close: () => undefined,
+    fetch: async identity => {
+      const { csr, privateKey } = await createCsr(identity)
+      const chain = await authority.sign({ csr, sans: [identity], ttlSeconds })
+      return readCertificateChain(chain, identity, privateKey, identity)
+    }
+  }
+}
+
+/** docs/spec/identity-ca.md 4.6: at most this many prefetches wait. */
+const maxQueued = 256
+
+/** Fetches certificates of this node's workloads before they are needed and forgets those nobody runs as. */
+export function followWorkloads(
+  index: WorkloadIndex,
+  certificates: Pick<CertificateManager, 'certificate' | 'forget' | 'dump'>,
+  { prefetch, log }: { readonly prefetch: boolean; readonly log: Logger }
+): () => void {
+  const queue: string[] = []
+  let running = false
+
+  const work = async (): Promise<void> => {
+    running = true
+    for (let identity = queue.shift(); identity !== undefined; identity = queue.shift()) {
+      try {
+        await certificates.certificate(identity, 'warmup')
+      } catch (error) {
+        log.warn('certificate prefetch failed', {
+          identity,
+          error: error instanceof Error ? error.message : String(error)
+        })
+      }
+    }
+    running = false
+  }
+
+  return index.watch({
+    workloadInserted: workload => {
+      if (!prefetch || !index.isLocal(workload) || !needsCertificate(workload)) return
+      if (queue.length >= maxQueued) {
+        log.warn('too many certificates to prefetch', { identity: workloadIdentity(workload) })
+        return
+      }
+      queue.push(workloadIdentity(workload))
+      if (!running) void work()
+    },
+    localIdentityGone: ({ namespace, serviceAccount }) => {
+      for (const { identity } of certificates.dump()) {
+        const id = parseSpiffeId(identity)
+        if (id?.namespace === namespace && id.serviceAccount === serviceAccount) certificates.forget(identity)
+      }
+    }
+  })
+}
+
+const needsCertificate = ({ nativeTunnel, protocol }: Workload): boolean => nativeTunnel || protocol === 'HBONE'

@@ -1,0 +1,186 @@
+import { closeSync } from 'node:fs'
+import { parseHosts, parseResolvConf } from '@culvert/dns'
+import { currentNetns, listenTcp } from '@culvert/netns'
+import { createMetrics, createReadiness, type HttpServer, type Log } from '@culvert/telemetry'
+import { createHboneDataPath } from '@culvert/tunnel'
+import { createPolicyStore, createWorkloadIndex } from '@culvert/workloads'
+import { createAdminServers } from '../admin/admin-server.ts'
+import { configDump } from '../admin/config-dump.ts'
+import { observeDns } from '../observe/dns-metrics.ts'
+import { declareNodeMetrics } from '../observe/node-metrics.ts'
+import { dnsServices } from '../pods/dns-services.ts'
+import { type PodStarterOptions, type StartedPod, startPod, startSelf } from '../pods/pod-starter.ts'
+import { createPodStates } from '../pods/pod-states.ts'
+import { createSharedPods } from '../pods/shared-pods.ts'
+import type { Settings } from '../settings/settings.ts'
+import { createNodeCertificates, followWorkloads } from './certificates.ts'
+import { createNodeDiscovery } from './discovery.ts'
+import { createHostnameResolver } from './hostname-resolver.ts'
+import { loadLocalConfig } from './local-config.ts'
+import { createNodeContext } from './node-context.ts'
+
+export interface ZtunnelOptions {
+  readonly settings: Settings
+  readonly log: Log
+  /** Texts of `/etc/resolv.conf` and `/etc/hosts`, empty where there is none. */
+  readonly files: { readonly resolvConf: string; readonly hosts: string }
+  /** Nothing can go on: the process must end with status 1. */
+  readonly onFatal: (error: Error) => void
+  /** `/quitquitquit` asks for `stop`. */
+  readonly onQuit: () => void
+}
+
+export interface Ztunnel {
+  /** Graceful shutdown, docs/spec/zds.md 4.6. Repeatable. */
+  readonly stop: () => Promise<void>
+}
+
+/** The node proxy, from its settings to its pods. Resolves when its own servers stand; pods follow the first sync. */
+export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
+  const { settings, log } = options
+  const shared = settings.dedicated === undefined
+  const dnsEnabled = settings.dns.addresses.length > 0
+  if (shared) proveCapabilities(settings.sockets.mark)
+
+  const registry = createMetrics()
+  const metrics = declareNodeMetrics(registry, { istioVersion: settings.istioVersion, dns: dnsEnabled, shared })
+  const readiness = createReadiness()
+  const synced = readiness.task('state manager')
+  const proxyBuilt = settings.enableProxy ? readiness.task('proxy') : undefined
+  const dnsBuilt = dnsEnabled ? readiness.task('dns proxy') : undefined
+  const podsReady = shared ? readiness.task('workload proxy manager') : undefined
+
+  const index = createWorkloadIndex({ localNode: settings.nodeName })
+  const policies = createPolicyStore()
+  const certificates = await createNodeCertificates(settings, log.scope('ztunnel::identity::manager'))
+  const prefetch = shared && settings.nodeName !== undefined
+  if (shared) followWorkloads(index, certificates, { prefetch, log: log.scope('ztunnel::cert_fetcher') })
+  const staticConfig = await loadLocalConfig(settings, index, policies)
+  const discovery =
+    settings.xds &&
+    createNodeDiscovery(settings, settings.xds, {
+      index,
+      policies,
+      metrics: metrics.xds,
+      log: log.scope('ztunnel::xds::client')
+    })
+
+  const resolver = parseResolvConf(options.files.resolvConf)
+  const hosts = parseHosts(options.files.hosts)
+  const { ipv6, mark, reusePort } = settings.sockets
+  const node = createNodeContext({
+    settings,
+    log,
+    index,
+    policies,
+    certificates,
+    metrics: metrics.traffic,
+    discovery,
+    resolveHostname: createHostnameResolver({ config: resolver, hosts, ipv6 })
+  })
+  const dnsLog = log.scope('ztunnel::dns::server')
+  const starter: PodStarterOptions = {
+    node,
+    settings,
+    dataPath: createHboneDataPath({ log: log.scope('ztunnel::proxy') }),
+    dns: dnsEnabled
+      ? {
+          settings: settings.dns,
+          // A dedicated proxy marks only its upstream TCP sockets (docs/spec/zds.md 5.3).
+          mark: shared ? mark : 0,
+          reusePort,
+          ipv6,
+          clusterDomain: settings.clusterDomain,
+          preferredNamespace: settings.preferredNamespace,
+          search: shared ? undefined : resolver.search,
+          resolver,
+          hosts,
+          services: dnsServices(index),
+          observe: observeDns(log.scope('dns'), metrics.dns),
+          onError: error => dnsLog.error('a query failed', { error: String(error) })
+        }
+      : undefined
+  }
+
+  const states = createPodStates()
+  const own: StartedPod[] = []
+  policies.watch(() => {
+    for (const live of [...states.live(), ...own.map(pod => pod.live)]) live.judgeAgain()
+  })
+  const sharedPods = shared
+    ? createSharedPods({
+        starter,
+        states,
+        metrics: metrics.pods,
+        log,
+        onReady: ready => (ready ? podsReady?.done() : podsReady?.again()),
+        onFatal: options.onFatal
+      })
+    : undefined
+
+  const servers = createAdminServers({
+    settings,
+    log,
+    initialFilter: settings.log.filter,
+    metrics: registry,
+    readiness,
+    configDump: () =>
+      configDump({ settings, index, policies, certificates, staticConfig, states: shared ? states : undefined }),
+    shutDown: options.onQuit
+  })
+  await startAll(servers)
+
+  const stopDiscovery = new AbortController()
+  const stopped = stopDiscovery.signal
+  const follow = async (): Promise<void> => {
+    discovery?.start({ signal: stopped })
+    await discovery?.ready
+    if (stopped.aborted) return
+    synced.done()
+    if (settings.dedicated !== undefined) own.push(await startPod(starter, settings.dedicated, undefined))
+    else if (settings.self !== undefined) own.push(await startSelf(starter, settings.self))
+    proxyBuilt?.done()
+    dnsBuilt?.done()
+    sharedPods?.start()
+  }
+  follow().catch((error: unknown) => options.onFatal(error instanceof Error ? error : new Error(String(error))))
+
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    const deadline = AbortSignal.timeout(settings.terminationDeadline)
+    stopDiscovery.abort()
+    await Promise.all([
+      sharedPods?.drain({ deadline }),
+      ...own.map(pod => pod.drain({ deadline })),
+      ...servers.map(server => server.drain({ deadline }))
+    ])
+    await starter.dataPath.close()
+    certificates.shutDown()
+  }
+  return {
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    }
+  }
+}
+
+/** Binds all or none. */
+async function startAll(servers: readonly HttpServer[]): Promise<void> {
+  const started: HttpServer[] = []
+  try {
+    for (const server of servers) {
+      await server.start()
+      started.push(server)
+    }
+  } catch (error) {
+    await Promise.all(started.map(server => server.drain({ deadline: AbortSignal.abort() })))
+    throw error
+  }
+}
+
+/** Entering a namespace and marking a socket need privileges: without them fail now, not at the first pod. */
+function proveCapabilities(mark: number): void {
+  using netns = currentNetns()
+  closeSync(listenTcp(netns, { ip: '127.0.0.1', port: 0, mark }).fd)
+}

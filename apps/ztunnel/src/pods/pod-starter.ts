@@ -1,0 +1,106 @@
+import type { Netns } from '@culvert/netns'
+import type { DataPath, ListenerRole, PodOptions, PodPath } from '@culvert/tunnel'
+import type { WorkloadIdentity } from '@culvert/workloads'
+import type { PodProxy } from '@culvert/zds'
+import type { NodeContext, PodContext } from '../connections/context.ts'
+import { createLiveConnections, type LiveConnections } from '../connections/live-connections.ts'
+import { localWorkload } from '../connections/local-workload.ts'
+import { createPodHandler } from '../connections/pod-handler.ts'
+import type { Settings } from '../settings/settings.ts'
+import { createPodDns, type PodDnsOptions } from './pod-dns.ts'
+
+export interface PodStarterOptions {
+  readonly node: NodeContext
+  readonly dataPath: DataPath
+  readonly settings: Settings
+  /** Undefined: the DNS proxy is off. */
+  readonly dns: PodDnsOptions | undefined
+}
+
+export interface StartedPod extends PodProxy {
+  readonly live: LiveConnections
+}
+
+/** Binds everything of one pod, in the order of docs/spec/zds.md 4.2, or fails as a whole and leaves nothing behind. */
+export async function startPod(
+  options: PodStarterOptions,
+  identity: WorkloadIdentity,
+  netns: Netns | undefined
+): Promise<StartedPod> {
+  const { node, dataPath, settings } = options
+  const live = createLiveConnections()
+  let path: PodPath | undefined
+  const context: PodContext = { identity, live, path: () => path }
+
+  const dns = options.dns && createPodDns(options.dns, netns, () => localWorkload(node, context))
+  await dns?.start()
+  if (settings.enableProxy) {
+    try {
+      path = await dataPath.open(podOptions(settings, netns, proxyListeners), createPodHandler(node, context))
+    } catch (error) {
+      await dns?.close()
+      throw error
+    }
+  }
+  return {
+    live,
+    close: async () => {
+      await Promise.all([dns?.close(), path?.close()])
+    },
+    drain: async ({ deadline }) => {
+      await Promise.all([dns?.close(), path?.drain({ deadline })])
+    }
+  }
+}
+
+/** In the order in which docs/spec/zds.md 4.2 binds them. */
+const proxyListeners: readonly { readonly role: ListenerRole; readonly port: number }[] = [
+  { role: 'inbound-hbone', port: 15008 },
+  { role: 'inbound-plaintext', port: 15006 },
+  { role: 'outbound', port: 15001 }
+]
+
+/** Every outgoing TCP connect, docs/spec/hbone.md 1.7. */
+const connectTimeout = 10_000
+
+function podOptions(
+  settings: Settings,
+  netns: Netns | undefined,
+  listeners: readonly { readonly role: ListenerRole; readonly port: number }[]
+): PodOptions {
+  const { mark, reusePort, originalSource, ipv6, keepalive, userTimeout, handshakeTimeout } = settings.sockets
+  const ip = ipv6 ? '::' : '0.0.0.0'
+  return {
+    netns,
+    listeners: listeners.map(({ role, port }) => ({ role, ip, port })),
+    sockets: {
+      mark,
+      reusePort,
+      originalSource,
+      keepalive,
+      userTimeout,
+      connectTimeout,
+      handshakeTimeout
+    },
+    http2: settings.http2,
+    pool: settings.pool
+  }
+}
+
+/** The proxy's own listener, so that the mesh reaches its metrics: HBONE only, in its own namespace (zds.md 5.1). */
+export async function startSelf(options: PodStarterOptions, identity: WorkloadIdentity): Promise<StartedPod> {
+  const { node, dataPath, settings } = options
+  const live = createLiveConnections()
+  const own = podOptions(settings, undefined, [{ role: 'inbound-hbone', port: 15008 }])
+  const sockets = { ...own.sockets, mark: 0, reusePort: false, originalSource: 'never' as const }
+  let path: PodPath | undefined
+  const opened = await dataPath.open({ ...own, sockets }, createPodHandler(node, { identity, live, path: () => path }))
+  path = opened
+  return {
+    live,
+    close: () => opened.close(),
+    drain: async ({ deadline }) => {
+      await opened.drain({ deadline })
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import { createServer } from 'node:net'
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
+import {
+  certificateServiceDefinition,
+  createCertificateAuthority,
+  createCertificateHandler,
+  selfSignedRoot
+} from '@culvert/certificates'
+import { listenTcp, type Netns } from '@culvert/netns'
+import { createCsr } from '@culvert/spiffe'
+import {
+  type AddressMessage,
+  type AuthorizationMessage,
+  addressTypeUrl,
+  authorizationTypeUrl,
+  type DeltaDiscoveryRequest,
+  type DeltaDiscoveryResponse,
+  discoveryServiceDefinition,
+  encodeAddress,
+  encodeAuthorization,
+  type ResourceMessage,
+  resourceVersion
+} from '@culvert/workloads'
+
+type Stream = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+
+/** What istiod is to a node proxy, over TLS at 127.0.0.1:15012 of every namespace it is opened in. */
+export interface ControlPlane {
+  readonly rootCertificate: string
+  readonly listen: (netns: Netns) => Promise<void>
+  /** Replaces what is known; connected proxies hear of it at once. */
+  readonly setAddresses: (addresses: ReadonlyMap<string, AddressMessage>) => void
+  readonly setPolicies: (policies: ReadonlyMap<string, AuthorizationMessage>) => void
+  /** Answers of a type are held back until they are released. */
+  readonly hold: (typeUrl: string) => () => void
+  readonly close: () => Promise<void>
+}
+
+export async function startControlPlane(): Promise<ControlPlane> {
+  const root = await selfSignedRoot({ organization: 'cluster.local', ttlSeconds: 86_400 })
+  const authority = await createCertificateAuthority({
+    signingCertificate: root.certificate,
+    signingKey: root.key,
+    chain: '',
+    rootBundle: root.certificate
+  })
+  const { csr, privateKey } = await createCsr('spiffe://cluster.local/ns/istio-system/sa/istiod')
+  const [serving = ''] = await authority.sign({ csr, sans: ['127.0.0.1', 'localhost'], ttlSeconds: 3_600 })
+
+  const state = {
+    [addressTypeUrl]: new Map<string, Uint8Array>(),
+    [authorizationTypeUrl]: new Map<string, Uint8Array>()
+  }
+  type TypeUrl = keyof typeof state
+  const streams = new Map<Stream, Set<TypeUrl>>()
+  const held = new Set<string>()
+  let nonce = 0
+
+  const send = (stream: Stream, typeUrl: TypeUrl, removedResources: readonly string[]): void => {
+    const resources: ResourceMessage[] = [...state[typeUrl]].map(([name, value]) => ({
+      name,
+      version: resourceVersion(value),
+      resource: { typeUrl, value }
+    }))
+    stream.write({ typeUrl, nonce: String(++nonce), resources, removedResources })
+  }
+  const subscribers = (typeUrl: TypeUrl): Stream[] =>
+    [...streams].filter(([, types]) => types.has(typeUrl)).map(([s]) => s)
+  const replace = (typeUrl: TypeUrl, next: Map<string, Uint8Array>): void => {
+    const removed = [...state[typeUrl].keys()].filter(name => !next.has(name))
+    state[typeUrl] = next
+    if (!held.has(typeUrl)) for (const stream of subscribers(typeUrl)) send(stream, typeUrl, removed)
+  }
+
+  const server = new Server()
+  server.addService(discoveryServiceDefinition, {
+    deltaAggregatedResources: (stream: Stream) => {
+      const types = new Set<TypeUrl>()
+      streams.set(stream, types)
+      stream.on('data', (request: DeltaDiscoveryRequest) => {
+        const typeUrl = request.typeUrl as TypeUrl
+        if (types.has(typeUrl)) return
+        types.add(typeUrl)
+        if (!held.has(typeUrl)) send(stream, typeUrl, [])
+      })
+      stream.on('error', () => streams.delete(stream))
+      stream.on('end', () => {
+        streams.delete(stream)
+        stream.end()
+      })
+    }
+  })
+  server.addService(certificateServiceDefinition, {
+    createCertificate: createCertificateHandler({
+      authenticate: async () => 'node proxy',
+      identities: () => [],
+      impersonate: () => ({ allowed: true }),
+      authority: () => authority
+    })
+  })
+  const credentials = ServerCredentials.createSsl(null, [
+    { private_key: Buffer.from(privateKey), cert_chain: Buffer.from(serving) }
+  ])
+  const injector = server.createConnectionInjector(credentials)
+  const listeners: ReturnType<typeof createServer>[] = []
+
+  return {
+    rootCertificate: root.certificate,
+    listen: async netns => {
+      const { fd } = listenTcp(netns, { ip: '127.0.0.1', port: 15012 })
+      const listener = createServer(socket => {
+        socket.on('error', () => undefined)
+        injector.injectConnection(socket)
+      })
+      listeners.push(listener)
+      await new Promise<void>(resolve => listener.listen({ fd }, resolve))
+    },
+    setAddresses: addresses =>
+      replace(addressTypeUrl, new Map([...addresses].map(([name, message]) => [name, encodeAddress(message)]))),
+    setPolicies: policies =>
+      replace(
+        authorizationTypeUrl,
+        new Map([...policies].map(([name, message]) => [name, encodeAuthorization(message)]))
+      ),
+    hold: typeUrl => {
+      held.add(typeUrl)
+      return () => {
+        held.delete(typeUrl)
+        for (const stream of subscribers(typeUrl as TypeUrl)) send(stream, typeUrl as TypeUrl, [])
+      }
+    },
+    close: async () => {
+      for (const listener of listeners) listener.close()
+      server.forceShutdown()
+      injector.destroy()
+    }
+  }
+}
