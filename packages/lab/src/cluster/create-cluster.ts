@@ -5,6 +5,8 @@ import { listenTcp } from '@culvert/netns'
 import { type ApiServer, startApiServer } from '../api-server/index.ts'
 import { LabError, reasonOf } from '../errors.ts'
 import { startCapture } from '../fabric/capture.ts'
+import { startClusterDns } from '../dns/cluster-dns.ts'
+import { forwardToMachine } from '../dns/forward.ts'
 import { createFabric, type Fabric } from '../fabric/fabric.ts'
 import { type NetworkPlan, planNetwork } from '../fabric/network-plan.ts'
 import { createImageCatalogue, type ImageCatalogue } from '../kubelet/image-catalogue.ts'
@@ -12,6 +14,8 @@ import { type NodeKubelet, startKubelet } from '../kubelet/kubelet.ts'
 import { type WatchedSources, watchSources } from '../kubelet/object-sources.ts'
 import { nodeResolvConf } from '../kubelet/pod-files.ts'
 import { testImages } from '../kubelet/test-images.ts'
+import { startServiceProxy } from '../services/service-proxy.ts'
+import { type ServiceState, watchServices } from '../services/service-state.ts'
 import { type LabNode, startNode } from '../node/node.ts'
 import { requireCgroupRoot } from './cgroups.ts'
 import { createClusterPods } from './cluster-pods.ts'
@@ -51,6 +55,8 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
   const running = new AbortController()
   undo.defer(() => running.abort())
   await createSystemObjects(client, plan)
+  const services = await watchServices(client, { signal: running.signal, onError })
+  await startServices({ machines, plan, services, signal: running.signal, undo, onError })
   const sources = await watchClusterSources(client, server.caCertificate, running.signal, onError)
   const kubelets = await startKubelets({
     machines,
@@ -180,6 +186,32 @@ async function watchClusterSources(
     configMap: (namespace, name) =>
       sources.configMap(namespace, name) ?? (name === 'kube-root-ca.crt' ? rootCertificate : undefined)
   }
+}
+
+/** What makes service addresses and names work: rules on every node, DNS in the fabric. */
+async function startServices(o: {
+  machines: Machines
+  plan: NetworkPlan
+  services: ServiceState
+  signal: AbortSignal
+  undo: AsyncDisposableStack
+  onError: (error: unknown) => void
+}): Promise<void> {
+  const { plan, services: state, signal, onError } = o
+  const podNetwork = `${plan.podPrefix}.`
+  const dns = startClusterDns({
+    netns: o.machines.fabric.netns,
+    ip: plan.fabricIp,
+    state,
+    clusterDomain: plan.clusterDomain,
+    isPodIp: ip => ip.startsWith(podNetwork),
+    forward: plan.externalDns ? forwardToMachine : undefined,
+    onError
+  })
+  const proxies = o.machines.nodes.map(node =>
+    startServiceProxy({ node, state, serviceCidr: plan.serviceCidr, signal, onError })
+  )
+  await Promise.all([dns.then(server => o.undo.use(server)), ...proxies])
 }
 
 async function startKubelets(o: {

@@ -27,8 +27,9 @@ export interface PodWorker {
 }
 
 export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWorker {
-  const stopping = new AbortController()
-  // Status is still written while the pod ends; this aborts when the kubelet itself goes.
+  const terminating = new AbortController()
+  const stopping = { signal: AbortSignal.any([terminating.signal, context.signal]) }
+  // Status is still written while the pod ends, but no more once the kubelet itself goes.
   const writer = createStatusWriter(context.client, initial, { signal: context.signal, onError: context.onError })
   let pod = initial
   const spec = withDefaultToken(initial)
@@ -129,6 +130,11 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
   const tearDown = async (): Promise<void> => {
     const standing = sandbox
     sandbox = undefined
+    if (context.signal.aborted) {
+      // The node goes as a whole, and with it everything below.
+      standing?.netns.close()
+      return
+    }
     if (standing !== undefined) {
       await standing.close().catch((error: unknown) => {
         context.events.record(pod, 'Warning', 'FailedKillPod', `error killing pod: ${reasonOf(error)}`)
@@ -186,7 +192,7 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
       report()
     },
     terminate: graceMs => {
-      stopping.abort()
+      terminating.abort()
       const running = records.filter(({ state }) => state.phase === 'running')
       if (running.length === 0) return
       for (const record of running) void stopContainer(record, graceMs)
