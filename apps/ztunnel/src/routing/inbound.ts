@@ -27,9 +27,8 @@ export function refuseRequest({
 export function* routeInbound(context: RoutingContext, request: InboundRequest): Decision<InboundRoute> {
   const authority = readRequest(request.method, request.authority)
   if (authority.kind === 'refuse') return authority
-  const { local, localIp } = request
   if (authority.kind === 'hostname') return toService(context, request, authority)
-  if (!(yield* isOurs(context, request, authority.ip))) return ipMismatch(localIp, authority.ip)
+  if (!(yield* isOurs(context, request, authority.ip))) return ipMismatch(request.localIp, authority.ip)
   return accept(context, request, { port: authority.port, requested: authority, service: undefined })
 }
 
