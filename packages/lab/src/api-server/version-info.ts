@@ -1,5 +1,17 @@
-/** The Kubernetes version whose behaviour is followed: that of the API types this server is made from. */
-export const versionInfo: Readonly<Record<string, string>> = {
+export interface VersionInfo {
+  readonly major: string
+  readonly minor: string
+  readonly gitVersion: string
+  readonly gitCommit: string
+  readonly gitTreeState: string
+  readonly buildDate: string
+  readonly goVersion: string
+  readonly compiler: string
+  readonly platform: string
+}
+
+/** The Kubernetes version whose behaviour is followed, as /version tells it. */
+export const versionInfo: VersionInfo = {
   major: '1',
   minor: '34',
   gitVersion: 'v1.34.0+culvert-lab',

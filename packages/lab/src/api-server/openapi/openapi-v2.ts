@@ -3,7 +3,7 @@ import type { Registry } from '../registry.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Schemas } from '../schema/schemas.ts'
 import { versionInfo } from '../version-info.ts'
-import { allSchemas, documentedKinds, gvkOf, objectPath, writeParameters } from './kinds.ts'
+import { allSchemas, type DocumentedKind, documentedKinds, gvkOf, objectPath, writeParameters } from './kinds.ts'
 
 export interface SwaggerDocument {
   readonly swagger: '2.0'
@@ -25,17 +25,7 @@ export interface SwaggerOperation {
 /** /openapi/v2: one document for everything, which older clients validate and merge by. */
 export function openApiV2(registry: Registry, schemas: Schemas): SwaggerDocument {
   const kinds = documentedKinds(registry)
-  const parameters = writeParameters.map(name => ({ name, in: 'query', type: 'string' }) as const)
-  const paths = kinds.map(({ definition }): [string, SwaggerPath] => [
-    objectPath(definition),
-    {
-      patch: {
-        parameters,
-        responses: { 200: { description: 'OK' } },
-        'x-kubernetes-group-version-kind': gvkOf(definition)
-      }
-    }
-  ])
+  const paths = kinds.map(({ definition }) => [objectPath(definition), pathItem(definition)] as const)
   const definitions = Object.entries(allSchemas(kinds, schemas)).map(
     ([name, schema]) => [name, toSwagger(schema)] as const
   )
@@ -45,6 +35,12 @@ export function openApiV2(registry: Registry, schemas: Schemas): SwaggerDocument
     paths: Object.fromEntries(paths),
     definitions: Object.fromEntries(definitions)
   }
+}
+
+function pathItem(definition: DocumentedKind['definition']): SwaggerPath {
+  const parameters = writeParameters.map(name => ({ name, in: 'query', type: 'string' }) as const)
+  const responses = { 200: { description: 'OK' } }
+  return { patch: { parameters, responses, 'x-kubernetes-group-version-kind': gvkOf(definition) } }
 }
 
 /** What Swagger 2.0 has no word for is left open. */
