@@ -32,6 +32,8 @@ export interface Addresses {
   readonly monitoring: ListenAddress
   readonly plainGrpc: ListenAddress | undefined
   readonly secureGrpc: ListenAddress | undefined
+  /** What clients verify us with, PEM; undefined without a CA. */
+  readonly rootBundle: string | undefined
 }
 
 export interface Istiod {
@@ -287,7 +289,13 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
           signal: stop.signal
         })
       }
-      return { http: http.address, monitoring: monitor.address, plainGrpc, secureGrpc }
+      return {
+        http: http.address,
+        monitoring: monitor.address,
+        plainGrpc,
+        secureGrpc,
+        rootBundle: state?.material.rootBundle
+      }
     },
     async drain({ deadline }) {
       ready = false
