@@ -67,6 +67,8 @@ export function createPublisher(): Publisher {
   const addresses = new Map<string, PublishedAddress>()
   const policies = new Map<string, PublishedPolicy>()
   const byUnit = new Map<string, { addresses: Set<string>; policies: Set<string> }>()
+  // A host may pass from one object to another in either order; only its present owner can take it away.
+  const owners = new Map<string, string>()
   const byAlias = createMultimap<string>()
   const byService = createMultimap<string>()
   const byNode = createMultimap<string>()
@@ -93,9 +95,10 @@ export function createPublisher(): Publisher {
     return name
   }
 
-  function removeAddress(name: string): void {
+  function removeAddress(name: string, unit: string): void {
     const old = addresses.get(name)
-    if (old === undefined) return
+    if (old === undefined || owners.get(name) !== unit) return
+    owners.delete(name)
     index(old, 'delete')
     addresses.delete(name)
     changes.addresses.add(name)
@@ -116,7 +119,8 @@ export function createPublisher(): Publisher {
     publish(unit, newAddresses, newPolicies) {
       const old = byUnit.get(unit)
       const now = { addresses: new Set(newAddresses.map(putAddress)), policies: new Set(newPolicies.map(putPolicy)) }
-      for (const name of old?.addresses ?? []) if (!now.addresses.has(name)) removeAddress(name)
+      for (const name of now.addresses) owners.set(name, unit)
+      for (const name of old?.addresses ?? []) if (!now.addresses.has(name)) removeAddress(name, unit)
       for (const name of old?.policies ?? []) {
         if (!now.policies.has(name) && policies.delete(name)) changes.policies.add(name)
       }
