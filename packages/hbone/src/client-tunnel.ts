@@ -39,8 +39,8 @@ export interface ClientTunnel {
   onClose: (listener: () => void) => void
 }
 
-/** TLS handshake and HTTP/2 preface over `carrier`, which is destroyed when that fails. */
-export async function openTunnel(carrier: Duplex, options: ClientTunnelOptions): Promise<ClientTunnel> {
+/** TLS handshake and HTTP/2 preface over `carrier`, which is abandoned when that fails. */
+export async function openTunnel(carrier: Side, options: ClientTunnelOptions): Promise<ClientTunnel> {
   const { socket, peerIdentity } = await secureClient(carrier, options)
   const settings = options.http2 ?? defaultHttp2Settings
   let session: http2.ClientHttp2Session
@@ -53,8 +53,8 @@ export async function openTunnel(carrier: Duplex, options: ClientTunnelOptions):
     })
     session.setLocalWindowSize(settings.connectionWindow)
   } catch (error) {
+    carrier.abandon()
     socket.destroy()
-    carrier.destroy()
     throw new HboneError('HBONE_HTTP2_HANDSHAKE', error instanceof Error ? error.message : String(error), {
       cause: error
     })
@@ -66,25 +66,25 @@ class Http2Tunnel implements ClientTunnel {
   readonly peerIdentity: string | undefined
   readonly #session: http2.ClientHttp2Session
   readonly #socket: Duplex
-  readonly #carrier: Duplex
+  readonly #carrier: Side
   #streams = 0
   #usable = true
   #failure: Error | undefined
   #streamEnd: (() => void) | undefined
   #unusable: (() => void) | undefined
 
-  constructor(session: http2.ClientHttp2Session, socket: Duplex, carrier: Duplex, peerIdentity: string | undefined) {
+  constructor(session: http2.ClientHttp2Session, socket: Duplex, carrier: Side, peerIdentity: string | undefined) {
     this.#session = session
     this.#socket = socket
     this.#carrier = carrier
     this.peerIdentity = peerIdentity
     session.on('error', error => this.#fail(error))
     socket.on('error', error => this.#fail(error))
-    carrier.on('error', error => this.#fail(error))
+    carrier.duplex.on('error', error => this.#fail(error))
     session.on('goaway', () => this.#stop())
     session.on('close', () => this.#stop())
     // The TLS layer above a carrier that vanished does not always notice by itself.
-    carrier.on('close', () => socket.destroy())
+    carrier.duplex.on('close', () => socket.destroy())
     watchWithPings(session, () => {
       this.#fail(new Error('no answer to PING'))
       this.destroy()
@@ -183,8 +183,8 @@ class Http2Tunnel implements ClientTunnel {
     this.#session.destroy()
     // A peer that reads nothing any more must not keep the socket: destroying the session waits for its GOAWAY to go.
     setImmediate(() => {
+      this.#carrier.abandon()
       this.#socket.destroy()
-      this.#carrier.destroy()
     })
   }
 

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { formatSpiffeId, peerIdentities, uriSans } from '@culvert/spiffe'
 
 /** Why a peer is not who it must be; the text is what the access log shows. */
@@ -10,8 +10,7 @@ export function spiffeIds(leaf: X509Certificate): string[] {
 }
 
 /** A server must hold one of the expected identities, compared whole; an empty list never matches. */
-export function checkServer(rawLeaf: Uint8Array, expected: readonly string[]): PeerProblem | undefined {
-  const leaf = new X509Certificate(rawLeaf)
+export function checkServer(leaf: X509Certificate, expected: readonly string[]): PeerProblem | undefined {
   if (spiffeIds(leaf).some(id => expected.includes(id))) return undefined
   const presented = uriSans(leaf).join(',')
   return (

@@ -38,7 +38,7 @@ export class ServerTunnel {
     session.once('remoteSettings', () => {
       this.#greeted = true
     })
-    session.on('stream', (stream: http2.ServerHttp2Stream, headers, flags, rawHeaders: string[]) => {
+    session.on('stream', (stream: http2.ServerHttp2Stream, headers, _flags, rawHeaders: string[]) => {
       options.onStream(
         createServerStream({
           stream,

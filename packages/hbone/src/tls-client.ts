@@ -1,8 +1,9 @@
-import type { Duplex } from 'node:stream'
+import type { X509Certificate } from 'node:crypto'
 import tls from 'node:tls'
 import { CredentialCache, credentialError, type Credential, secureContextOptions } from './credential.ts'
 import { HboneError } from './errors.ts'
 import { checkServer, handshakeReason, spiffeIds } from './peer-check.ts'
+import type { Side } from './side.ts'
 
 const contexts = new CredentialCache(credential => {
   try {
@@ -29,19 +30,17 @@ export interface SecuredConnection {
  * The client's side of a tunnel's handshake over any byte stream. No server name is sent: who answers is checked by the
  * identity in its certificate alone, before a single byte of HTTP/2 goes out (docs/spec/hbone.md 1.1).
  */
-export async function secureClient(carrier: Duplex, options: TlsClientOptions): Promise<SecuredConnection> {
+export async function secureClient(carrier: Side, options: TlsClientOptions): Promise<SecuredConnection> {
   const secureContext = contexts.get(options.credential)
   return await new Promise((resolve, reject) => {
     const socket = tls.connect({
-      socket: carrier,
+      socket: carrier.duplex,
       secureContext,
       ALPNProtocols: ['h2'],
       servername: '',
-      rejectUnauthorized: true,
-      checkServerIdentity(_host, certificate) {
-        const problem = checkServer(certificate.raw, options.expectedIdentities)
-        return problem === undefined ? undefined : new HboneError('HBONE_TLS', problem)
-      }
+      // Judged in onSecure, before anything is sent: Node would destroy the carrier first and tell why afterwards.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined
     })
     // A tunnel has no half-closed state: when the peer ends it, it is over.
     socket.allowHalfOpen = false
@@ -51,18 +50,27 @@ export async function secureClient(carrier: Duplex, options: TlsClientOptions): 
       options.signal?.removeEventListener('abort', onAbort)
       socket.off('secureConnect', onSecure)
       socket.off('close', onClose)
-      carrier.off('close', onClose)
+      carrier.duplex.off('close', onClose)
     }
     const fail = (error: HboneError): void => {
       settle()
-      socket.destroy()
-      carrier.destroy()
+      // Not from within a TLS event: Node 24 crashes when the socket under a handshake is closed in its callback.
+      setImmediate(() => {
+        // First, since the TLS layer would destroy a stream without resetting it.
+        carrier.abandon()
+        socket.destroy()
+      })
       reject(error)
     }
     const onSecure = (): void => {
-      settle()
       const leaf = socket.getPeerX509Certificate()
-      resolve({ socket, peerIdentity: leaf === undefined ? undefined : spiffeIds(leaf)[0] })
+      const problem = serverProblem(socket, leaf, options.expectedIdentities)
+      if (problem !== undefined || leaf === undefined) {
+        fail(new HboneError('HBONE_TLS', problem ?? NO_CERTIFICATE))
+        return
+      }
+      settle()
+      resolve({ socket, peerIdentity: spiffeIds(leaf)[0] })
     }
     const onClose = (): void => fail(new HboneError('HBONE_TLS', 'tls handshake eof'))
     const onAbort = (): void => fail(aborted(options.signal!))
@@ -72,7 +80,7 @@ export async function secureClient(carrier: Duplex, options: TlsClientOptions): 
     })
     socket.on('secureConnect', onSecure)
     socket.on('close', onClose)
-    carrier.on('close', onClose)
+    carrier.duplex.on('close', onClose)
     options.signal?.addEventListener('abort', onAbort)
     if (options.handshakeTimeout) {
       timer = setTimeout(() => {
@@ -81,6 +89,22 @@ export async function secureClient(carrier: Duplex, options: TlsClientOptions): 
     }
     if (options.signal?.aborted) onAbort()
   })
+}
+
+const NO_CERTIFICATE = 'peer sent no certificates'
+
+/** First the chain, then who the leaf names. */
+function serverProblem(
+  socket: tls.TLSSocket,
+  leaf: X509Certificate | undefined,
+  expectedIdentities: readonly string[]
+): string | undefined {
+  if (leaf === undefined) return NO_CERTIFICATE
+  if (!socket.authorized) {
+    const code = String(socket.authorizationError)
+    return handshakeReason({ code, message: code })
+  }
+  return checkServer(leaf, expectedIdentities)
 }
 
 export function aborted(signal: AbortSignal): HboneError {

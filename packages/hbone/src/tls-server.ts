@@ -47,27 +47,27 @@ function handshake(handshaker: Handshaker, raw: net.Socket, options: TlsServerOp
       if (done) return
       done = true
       clearTimeout(timer)
-      raw.destroy()
+      // Not from within a TLS event: Node 24 crashes when the socket under a handshake is closed in its callback.
+      setImmediate(() => raw.destroy())
       reject(error)
     }
     handshaker.settled = (error, socket) => {
       // An error that nobody listens to would end the process; what it means is told by the session later.
       socket.on('error', () => {})
-      // A tunnel has no half-closed state: when the peer ends it, it is over.
-      socket.allowHalfOpen = false
       if (done) return void socket.destroy()
       if (error !== undefined) return fail(handshakeError(error, socket))
       const leaf = socket.getPeerX509Certificate()
       const problem =
         leaf === undefined ? 'peer sent no certificates' : checkClient(leaf, options.credential.trustDomain)
       if (problem !== undefined) {
-        socket.destroy()
         return fail(new HboneError('HBONE_TLS', problem))
       }
       done = true
       clearTimeout(timer)
       resolve({ socket, peerIdentity: spiffeIds(leaf!)[0] })
     }
+    // A tunnel has no half-closed state: when the peer ends it, it is over. The TLS socket takes this over.
+    raw.allowHalfOpen = false
     raw.on('error', () => {})
     raw.once('close', () => fail(new HboneError('HBONE_TLS', 'tls handshake eof')))
     if (options.handshakeTimeout) {

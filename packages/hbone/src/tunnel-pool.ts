@@ -5,6 +5,7 @@ import type { ConnectRequest } from './connect-request.ts'
 import type { Credential } from './credential.ts'
 import { HboneError } from './errors.ts'
 import { defaultHttp2Settings, type Http2Settings } from './settings.ts'
+import { tcpSide } from './side.ts'
 import { aborted } from './tls-client.ts'
 
 export interface TunnelPoolOptions {
@@ -148,7 +149,7 @@ class KeyedTunnelPool implements TunnelPool {
       if (signal?.aborted) throw aborted(signal)
       throw dialError(request.to, error)
     }
-    const tunnel = await openTunnel(socket, {
+    const tunnel = await openTunnel(tcpSide(socket), {
       credential: request.credential,
       expectedIdentities: request.expectedIdentities,
       handshakeTimeout: this.#handshakeTimeout,

@@ -97,7 +97,7 @@ async function connectInside(
   hop: Hop,
   signal: AbortSignal
 ): Promise<TunnelStream> {
-  const tunnel = await openTunnel(carrier.duplex, {
+  const tunnel = await openTunnel(carrier, {
     credential: hop.credential,
     expectedIdentities: hop.expectedIdentities,
     http2,

@@ -181,7 +181,9 @@ export function tunnelsConformance(createMesh: () => TestMesh): void {
       }
     })
     await readAll(await mesh.connect(client.address('outbound')))
-    expect((await client.outcome()).failure).toMatchObject({ code: 'IO' })
+    const { failure } = await client.outcome()
+    expect(failure?.code).toBe('IO')
+    expect(failure?.detail).toContain(`did not present the expected SAN (${GATEWAY}), got ${STOCK}`)
     expect(server.streams).toEqual([])
     // The outer stream does not linger.
     await gateway.outcome()
