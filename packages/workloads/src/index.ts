@@ -119,3 +119,6 @@ export {
 } from './client/discovery-client.ts'
 export type { DiscoveryLog } from './client/discovery-log.ts'
 export { type DiscoveryNodeSettings, discoveryNode } from './client/node.ts'
+export { dumpPolicies } from './dump/dump-policy.ts'
+export { type Dump, dumpServices, dumpStagedServices, dumpWorkloads } from './dump/dump-workload.ts'
+export { applyLocalConfig, dumpLocalConfig, type LocalConfig, parseLocalConfig } from './local-config/local-config.ts'
