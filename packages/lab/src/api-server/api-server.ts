@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream'
 import { createAuthenticator } from './auth/authenticate.ts'
 import { createClusterAuthority } from './auth/pki.ts'
 import { createServiceAccountTokens } from './auth/service-account-tokens.ts'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrap, publishService } from './bootstrap.ts'
+import { firstAddress } from './defaults/service-addresses.ts'
 import { createCluster } from './create-cluster.ts'
 import { handleRequest } from './handle-request.ts'
 import type { Kubelet } from './kubelets.ts'
@@ -23,6 +24,8 @@ export interface ApiServerOptions {
   readonly crds?: readonly Fields[]
   /** Range of the services' addresses. */
   readonly serviceCidr?: string
+  /** Where the service `kubernetes` leads; the first listener unless said. */
+  readonly advertise?: { readonly address: string; readonly port: number }
   /** Changes kept for watches that resume. */
   readonly historyLimit?: number
   readonly bookmarkIntervalMs?: number
@@ -49,6 +52,8 @@ export interface ApiServer {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+const defaultServiceCidr = '10.96.0.0/16'
+
 /** Starts a Kubernetes API server in this process, with everything in memory. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const now = options.now ?? (() => new Date())
@@ -64,12 +69,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     store,
     tokens,
     now,
-    serviceCidr: options.serviceCidr ?? '10.96.0.0/16',
+    serviceCidr: options.serviceCidr ?? defaultServiceCidr,
     bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000,
     signal: closing.signal,
     onError
   })
-  bootstrap(cluster, options.crds ?? [])
+  bootstrap(cluster, { crds: options.crds ?? [], caCertificate: authority.certificate })
 
   const authenticate = createAuthenticator({ adminToken, tokens })
   const servers: Server[] = []
@@ -112,6 +117,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
 
   const url = urlOf(addresses[0])
+  const advertised = options.advertise ?? addresses[0]!
+  publishService(cluster, { clusterIp: firstAddress(options.serviceCidr ?? defaultServiceCidr), ...advertised })
   const credentials = { user: 'kubernetes-admin', ...adminCertificate, token: adminToken }
   const base = { caCertificate: authority.certificate }
   return {

@@ -72,6 +72,11 @@ export function createAddressAllocator(
   }
 }
 
+/** The first address of a range: the API server's own service. */
+export function firstAddress(cidr: string): string {
+  return toAddress(toNumber(cidr.split('/')[0]!) + 1)
+}
+
 /** An address or port that cannot be had; becomes a field error of the service. */
 export class AllocationError extends Error {
   override readonly name = 'AllocationError'
