@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   createKubernetesClient,
   kubeConfigFromText,
@@ -26,6 +27,9 @@ export interface ControlPlane extends AsyncDisposable {
   readonly monitoringPort: number
   readonly log: string[]
   createNamespace(name: string, labels?: Record<string, string>): Promise<void>
+  createAccount(namespace: string, name: string): Promise<void>
+  /** Waits until the names of the published addresses satisfy `enough`. */
+  published(enough: (names: readonly string[]) => boolean): Promise<void>
   createPod(pod: V1Pod): Promise<V1Pod>
   /** A token as the kubelet mounts it, bound to the pod when there is one. */
   token(ref: { namespace: string; serviceAccount: string; pod?: V1Pod }): Promise<string>
@@ -94,6 +98,20 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     async createNamespace(name, labels) {
       await client.create(namespaces, { metadata: { name, ...(labels === undefined ? {} : { labels }) } })
     },
+    async createAccount(namespace, name) {
+      await client.create(serviceAccounts, { metadata: { namespace, name } })
+    },
+    async published(enough) {
+      for (;;) {
+        const page = await fetch(`http://127.0.0.1:${addresses.http.port}/debug/ambientz`)
+        const { workloads, services } = (await page.json()) as {
+          workloads: { uid: string }[]
+          services: { hostname: string }[]
+        }
+        if (enough([...workloads.map(({ uid }) => uid), ...services.map(({ hostname }) => hostname)])) return
+        await sleep(10)
+      }
+    },
     async createPod(pod) {
       const { status, ...rest } = pod
       const made = await client.create(pods, {
@@ -104,9 +122,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       return client.replace(pods, { ...made, status }, { subresource: 'status' })
     },
     async token({ namespace, serviceAccount, pod }) {
-      if ((await client.get(serviceAccounts, { namespace, name: serviceAccount })) === undefined) {
-        await client.create(serviceAccounts, { metadata: { namespace, name: serviceAccount } })
-      }
+      const known = await client.get(serviceAccounts, { namespace, name: serviceAccount })
+      if (known === undefined) await client.create(serviceAccounts, { metadata: { namespace, name: serviceAccount } })
       const { name = '', uid = '' } = pod?.metadata ?? {}
       const bound = pod === undefined ? {} : { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid } }
       const review = await client.createSubresource<V1TokenRequest>(
