@@ -1,8 +1,7 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
-import path from 'node:path'
 import { unmapAddress } from '@culvert/netns'
+import { BodyTooLong, listenOnUnixSocket, readBody } from './unix-socket.ts'
 
 /** What the plugin tells of a new pod (docs/spec/cni.md 2.6). */
 export interface PodAddEvent {
@@ -45,31 +44,18 @@ export async function startEventServer({ socketPath, add, onAnswer }: EventServe
     response.on('close', () => gone.abort(new Error('the CNI plugin has gone')))
     let event: PodAddEvent | undefined
     try {
-      event = parsePodAddEvent(await readBody(request))
+      event = parsePodAddEvent(await readBody(request, largestBody))
       await add(event, gone.signal)
       onAnswer(200, event, undefined)
       response.writeHead(200).end()
     } catch (error) {
-      const status = error instanceof BadEvent ? 400 : 500
+      const status = error instanceof BadEvent || error instanceof BodyTooLong ? 400 : 500
       onAnswer(status, event, error as Error)
       answer(response, status, (error as Error).message)
     }
   }
 
-  rmSync(socketPath, { force: true })
-  mkdirSync(path.dirname(socketPath), { recursive: true, mode: 0o750 })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(socketPath, resolve)
-  })
-  chmodSync(socketPath, 0o666)
-  return {
-    close: () =>
-      new Promise(resolve => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      })
-  }
+  return await listenOnUnixSocket(server, socketPath)
 }
 
 class BadEvent extends Error {}
@@ -111,17 +97,6 @@ function text(object: Map<string, unknown>, key: string): string {
   const value = object.get(key.toLowerCase()) ?? ''
   if (typeof value !== 'string') throw new BadEvent(`${key} is no string`)
   return value
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > largestBody) throw new BadEvent(`the event is longer than ${largestBody} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function answer(response: ServerResponse, status: number, message: string): void {

@@ -76,9 +76,13 @@ function openOwned(file: string, pod: WantedPod): Netns | undefined {
   } catch {
     return undefined
   }
-  const inside = inNetns(netns, () => Object.values(os.networkInterfaces()).flatMap(list => list ?? []))
-  const own = new Set(pod.ips.map(unmapAddress))
-  if (inside.some(({ address }) => own.has(unmapAddress(address)))) return netns
+  try {
+    const inside = inNetns(netns, () => Object.values(os.networkInterfaces()).flatMap(list => list ?? []))
+    const own = new Set(pod.ips.map(unmapAddress))
+    if (inside.some(({ address }) => own.has(unmapAddress(address)))) return netns
+  } catch {
+    // What cannot be checked is not the pod's.
+  }
   netns.close()
   return undefined
 }

@@ -8,12 +8,10 @@ import { pluginKubeconfig } from './kubeconfig.ts'
 /** Copies every regular file into every target directory, each by rename; the paths written. */
 export function copyBinaries({ binariesDir, targetDirs }: InstallSettings): string[] {
   const written: string[] = []
-  for (const entry of readdirSync(binariesDir, { withFileTypes: true })) {
-    const source = path.join(binariesDir, entry.name)
-    if (!statSync(source).isFile()) continue
+  for (const source of executables(binariesDir)) {
     for (const dir of targetDirs) {
       mkdirSync(dir, { recursive: true })
-      const target = path.join(dir, entry.name)
+      const target = path.join(dir, path.basename(source))
       removeTemporaries(target)
       const temporary = `${target}.tmp.${randomBytes(4).toString('hex')}`
       try {
@@ -29,6 +27,13 @@ export function copyBinaries({ binariesDir, targetDirs }: InstallSettings): stri
   }
   if (written.length === 0) throw new Error(`${binariesDir} holds no executable to install`)
   return written
+}
+
+function executables(binaries: string): string[] {
+  if (statSync(binaries).isFile()) return [binaries]
+  return readdirSync(binaries)
+    .map(name => path.join(binaries, name))
+    .filter(file => statSync(file).isFile())
 }
 
 /** Writes the plugin's kubeconfig from the service account's files as they are now. */

@@ -3,7 +3,7 @@ import type { PluginSettings } from './network-config.ts'
 
 /** Everything one install pass needs (docs/spec/cni.md 3.1, 3.2). */
 export interface InstallSettings {
-  /** Every regular file of it is copied. */
+  /** Every regular file of it is copied; it may also be one file. */
   readonly binariesDir: string
   readonly targetDirs: readonly string[]
   readonly configDir: string
