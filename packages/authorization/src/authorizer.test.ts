@@ -178,6 +178,19 @@ describe('named policies', () => {
     expect(authorizer.evaluate(named('shop/p'), connection)).toEqual(allowed)
   })
 
+  it('follows global policies as they come and go', () => {
+    const store = storeOf()
+    const authorizer = createAuthorizer(store)
+    const verdict = (): Verdict =>
+      authorizer.evaluate(named(), { source: { ip: '10.1.1.1' }, destination: { ip: '10.9.0.7', port: 80 } })
+    expect(verdict()).toEqual(allowed)
+    const everywhere = policy('g', { namespace: 'root', scope: 'Global', action: 'Deny', rules: always })
+    store.apply({ updates: [['root/g', everywhere]], removals: [] })
+    expect(verdict()).toEqual(deniedBy('root/g'))
+    store.apply({ updates: [], removals: ['root/g'] })
+    expect(verdict()).toEqual(allowed)
+  })
+
   it('applies a policy of another namespace to whoever names it', () => {
     const store = storeOf(policy('p', { namespace: 'far', action: 'Deny', rules: always }))
     expect(judge(store).verdict).toEqual(allowed)

@@ -162,6 +162,21 @@ describe('near ones first', () => {
       all: []
     },
     {
+      title: 'the own network does not make up for the rest when strict',
+      loadBalancer: strict('Network', 'Region'),
+      endpoints: [{ uid: 'own', locality: { region: 'r2', zone: '', subzone: '' } }],
+      all: []
+    },
+    {
+      title: 'the nearest of other networks',
+      loadBalancer: failover('Network', 'Region'),
+      endpoints: [
+        { uid: 'far', network: 'n2', locality: { region: 'r2', zone: '', subzone: '' } },
+        { uid: 'near', ...near, network: 'n3' }
+      ],
+      all: ['near']
+    },
+    {
       title: 'a network that is not in front is like the rest',
       loadBalancer: failover('Region', 'Network', 'Zone'),
       endpoints: [

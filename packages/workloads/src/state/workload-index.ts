@@ -74,11 +74,6 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     services.add(service)
   }
 
-  function removeService(service: IndexedService): void {
-    services.remove(service)
-    staged.delete(serviceKey(service))
-  }
-
   function applyEndpointChanges(changes: EndpointChanges): void {
     for (const [key, endpoints] of changes.all()) {
       const service = serviceOf(key)
@@ -132,7 +127,7 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
         if (workload !== undefined) {
           removed.push(workload)
           removeWorkload(workload, changes)
-        } else if (service !== undefined) removeService(service)
+        } else if (service !== undefined) services.remove(service)
         else unknown?.(name)
       }
       applyEndpointChanges(changes)
