@@ -1,4 +1,6 @@
 import { type CertificateAuthority, createCertificateAuthority } from '@culvert/certificates'
+import { parseCertificates } from '@culvert/spiffe'
+import { IstiodError } from '../errors.ts'
 import type { KeyMaterial } from './key-material.ts'
 
 export interface AuthorityLimits {
@@ -17,7 +19,19 @@ export interface AuthorityState {
   onChange(listener: () => void): void
 }
 
-export async function createAuthorityState(first: KeyMaterial, limits: AuthorityLimits): Promise<AuthorityState> {
+/** The default lifetime, cut to what the first certificate of the chain file has left (docs/spec/identity-ca.md 3.4). */
+export function limitDefaultTtl({ chain }: KeyMaterial, limits: AuthorityLimits, now: number): AuthorityLimits {
+  const [first] = parseCertificates(chain)
+  if (first === undefined) return limits
+  const remaining = Math.floor((first.validToDate.getTime() - now) / 1000)
+  if (remaining <= 0) {
+    throw new IstiodError('ISTIOD_CA', `the CA's certificate chain has expired at ${first.validToDate.toISOString()}`)
+  }
+  return { ...limits, defaultTtlSeconds: Math.min(limits.defaultTtlSeconds, remaining) }
+}
+
+export async function createAuthorityState(first: KeyMaterial, given: AuthorityLimits): Promise<AuthorityState> {
+  const limits = limitDefaultTtl(first, given, Date.now())
   const make = (material: KeyMaterial, ttls: AuthorityLimits): Promise<CertificateAuthority> =>
     createCertificateAuthority({
       signingCertificate: material.certificate,
