@@ -10,7 +10,6 @@ import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildSync } from 'esbuild'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const out = path.join(here, 'build')
@@ -18,29 +17,20 @@ const out = path.join(here, 'build')
 /** Documented by Node: where postject marks the blob as present. */
 const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
+/** Embedded in the executable; documented in Node's "Single executable applications". */
+const embedding = {
+  disableExperimentalSEAWarning: true,
+  // Compiled bytecode of the bundle, so that a start does not parse it again.
+  useCodeCache: true,
+  useSnapshot: false,
+  // A container runtime's NODE_OPTIONS must not reach the plugin.
+  execArgvExtension: 'none'
+}
+
 /** Builds if needed; returns the path of the executable. */
 export async function buildPlugin(): Promise<string> {
   const target = path.join(out, 'istio-cni')
-  const bundle = bundleSources()
-  const config = {
-    disableExperimentalSEAWarning: true,
-    // Compiled bytecode of the bundle, so that a start does not parse it again.
-    useCodeCache: true,
-    useSnapshot: false,
-    // A container runtime's NODE_OPTIONS must not reach the plugin.
-    execArgvExtension: 'none'
-  }
-  const digest = createHash('sha256')
-  for (const part of [
-    bundle,
-    JSON.stringify(config),
-    process.version,
-    process.arch,
-    fs.readFileSync(import.meta.filename)
-  ]) {
-    digest.update(part).update('\0')
-  }
-  const stamp = digest.digest('hex')
+  const stamp = fingerprint()
   const stampFile = `${target}.stamp`
   if (fs.existsSync(target) && fs.existsSync(stampFile) && fs.readFileSync(stampFile, 'utf8') === stamp) return target
 
@@ -50,8 +40,8 @@ export async function buildPlugin(): Promise<string> {
     const main = path.join(work, 'istio-cni.cjs')
     const blob = path.join(work, 'istio-cni.blob')
     const configFile = path.join(work, 'sea.json')
-    fs.writeFileSync(main, bundle)
-    fs.writeFileSync(configFile, JSON.stringify({ main, output: blob, ...config }))
+    fs.writeFileSync(main, await bundleSources())
+    fs.writeFileSync(configFile, JSON.stringify({ main, output: blob, ...embedding }))
     run(process.execPath, ['--experimental-sea-config', configFile])
     const executable = path.join(work, 'istio-cni')
     fs.copyFileSync(strippedNode(), executable)
@@ -67,7 +57,27 @@ export async function buildPlugin(): Promise<string> {
   }
 }
 
-function bundleSources(): string {
+/** Of everything that goes in: our sources, this recipe, the packages that are bundled or bundle, Node. */
+function fingerprint(): string {
+  const sources = fs
+    .readdirSync(path.join(here, 'src'))
+    .filter(file => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  const files = [
+    import.meta.filename,
+    path.join(here, 'package.json'),
+    ...sources.map(file => path.join(here, 'src', file))
+  ]
+  const packages = ['yaml', 'esbuild', 'postject'].map(name => path.join(here, 'node_modules', name, 'package.json'))
+  const digest = createHash('sha256').update(`${process.version} ${process.arch}`)
+  for (const file of [...files.sort(), ...packages]) {
+    digest.update(`\0${path.relative(here, file)}\0`).update(fs.readFileSync(file))
+  }
+  return digest.digest('hex')
+}
+
+async function bundleSources(): Promise<string> {
+  // Loaded only to build: most calls find the executable up to date.
+  const { buildSync } = await import('esbuild')
   const { version } = JSON.parse(fs.readFileSync(path.join(here, 'package.json'), 'utf8')) as { version: string }
   const { outputFiles } = buildSync({
     entryPoints: [path.join(here, 'src/main.ts')],
