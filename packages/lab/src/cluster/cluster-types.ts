@@ -11,6 +11,8 @@ export interface ClusterOptions {
   /** What `image:` may name in a pod, besides the test images. More can be added with `registerImage`. */
   readonly images?: Readonly<Record<string, Image>>
   readonly network?: Partial<NetworkOptions>
+  /** YAML of CustomResourceDefinitions that are there from the start; the mesh's kinds are known without. */
+  readonly crds?: string
   /** Leaves the runtime directory (container logs, captures) behind when the cluster closes; default false. */
   readonly keep?: boolean
   readonly onProgress?: (progress: Progress) => void

@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import path from 'node:path'
 import type { V1Pod } from '@culvert/kubernetes'
 import { createContainerLog } from '../containers/container-log.ts'
@@ -9,7 +8,7 @@ import {
   startContainer
 } from '../containers/container-process.ts'
 import { processRights } from '../containers/process-rights.ts'
-import { LabError, reasonOf } from '../errors.ts'
+import { reasonOf } from '../errors.ts'
 import { allNamespaces, enter } from '../machine/enter.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { probeContainer } from '../probes/prober.ts'
@@ -22,7 +21,7 @@ import type { KubeletContext } from './kubelet-context.ts'
 import { podFiles, podHostname } from './pod-files.ts'
 import { willRestart } from './pod-status.ts'
 import { newContainerId, type Sandbox } from './sandbox.ts'
-import { machineRoot } from '../node/node-root.ts'
+import { imageMounts } from './image-mounts.ts'
 
 export interface RunnerOptions {
   readonly context: KubeletContext
@@ -200,19 +199,6 @@ function configure(options: RunnerOptions, image: Image): { environment: Map<str
     kubernetesService: { ip: context.plan.kubernetesIp, port: 443 }
   })
   return { environment, mounts: [...imageMounts(image), ...options.volumes.mounts(record.spec)] }
-}
-
-function imageMounts(image: Image): VolumeMount[] {
-  return Object.entries(image.files ?? {}).map(([target, source]) => {
-    const isDirectory = isDirectoryOnMachine(source)
-    return { source: machineRoot + source, target, readOnly: true, hostToContainer: false, isFile: !isDirectory }
-  })
-}
-
-function isDirectoryOnMachine(file: string): boolean {
-  const stat = fs.statSync(file, { throwIfNoEntry: false })
-  if (stat === undefined) throw new LabError('LAB_IMAGE', `the image's file ${file} does not exist`)
-  return stat.isDirectory()
 }
 
 function finish({ context, podCgroup }: RunnerOptions, containerId: string): void {

@@ -9,6 +9,11 @@ export interface Image {
   readonly env?: Readonly<Record<string, string>>
   /** Files and directories of the image: path in the container → path on the machine, which must exist. */
   readonly files?: Readonly<Record<string, string>>
+  /**
+   * Directories of the machine that containers share and may write, at the same path, such as compile caches: whatever
+   * else a container writes goes with it. Made if missing.
+   */
+  readonly caches?: readonly string[]
   readonly workingDirectory?: string
 }
 

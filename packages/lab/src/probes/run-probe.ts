@@ -9,8 +9,8 @@ export interface ProbeTarget {
   readonly container: V1Container
   /** The pod's address. */
   readonly ip: string
-  /** Probes are made from the node: the mesh tells them from other traffic by that. */
-  readonly nodeNetns: Netns
+  /** Probes are made from the node: the mesh tells them from other traffic by that. undefined: this process's own. */
+  readonly nodeNetns: Netns | undefined
   exec(command: readonly string[], timeout: number): Promise<{ code: number; output: string }>
 }
 
