@@ -9,7 +9,10 @@ import { WorkloadsError } from '../errors.ts'
 export function rootsFrom(setting: string): () => Promise<string | undefined> {
   return async () => {
     if (setting === 'SYSTEM') return undefined
-    return existsSync(setting) ? await read(setting, 'root certificates') : setting
+    if (existsSync(setting)) return await read(setting, 'root certificates')
+    if (setting.includes('-----BEGIN CERTIFICATE')) return setting
+    const problem = `XDS root certificates ${JSON.stringify(setting.slice(0, 200))} are neither an existing file nor PEM`
+    throw new WorkloadsError('WORKLOADS_DISCOVERY_SETUP', problem)
   }
 }
 
