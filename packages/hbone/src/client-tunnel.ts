@@ -42,6 +42,8 @@ export interface ClientTunnel {
 /** TLS handshake and HTTP/2 preface over `carrier`, which is abandoned when that fails. */
 export async function openTunnel(carrier: Side, options: ClientTunnelOptions): Promise<ClientTunnel> {
   const { socket, peerIdentity } = await secureClient(carrier, options)
+  // A server that rejects our certificate does so after we are done: that is no failure of TLS any more.
+  if (socket.destroyed) throw new HboneError('HBONE_HTTP2', 'connection closed by its peer')
   const settings = options.http2 ?? defaultHttp2Settings
   let session: http2.ClientHttp2Session
   try {

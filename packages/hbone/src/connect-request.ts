@@ -43,6 +43,11 @@ export function headerFields(raw: readonly string[]): HeaderField[] {
   return fields
 }
 
+/** RFC 9113 6.5.2: the bytes of names and values and 32 for each line. */
+export function headerListSize(raw: readonly string[]): number {
+  return raw.reduce((size, text) => size + text.length, raw.length * 16)
+}
+
 const PORT = /^\d{1,5}$/
 
 /** `10.0.0.1:80`, `[fd00::5]:80` or `host:80`; undefined when the port is missing or above 65535. */

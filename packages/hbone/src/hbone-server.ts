@@ -100,7 +100,7 @@ class TunnelServer implements HboneServer {
   async close(): Promise<void> {
     this.#draining = true
     this.#listener?.close()
-    for (const socket of this.#pending) socket.destroy()
+    for (const socket of this.#pending) setImmediate(() => socket.destroy())
     for (const tunnel of this.#tunnels) tunnel.destroy()
     if (this.size === 0) return
     const before = this.#onEmpty
@@ -138,7 +138,7 @@ class TunnelServer implements HboneServer {
       if (socket.destroyed) this.#tunnels.delete(tunnel)
       if (this.#draining) tunnel.release()
     } catch (error) {
-      socket.destroy()
+      setImmediate(() => socket.destroy())
       const detail = error instanceof Error ? error.message : String(error)
       this.#options.onHandshakeFailed?.({ peer, local, message: `tls handshake error: ${detail}` })
     } finally {

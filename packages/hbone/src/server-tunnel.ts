@@ -1,9 +1,9 @@
 import http2 from 'node:http2'
 import type { Address } from './address.ts'
-import { headerFields } from './connect-request.ts'
+import { headerFields, headerListSize } from './connect-request.ts'
 import { watchWithPings } from './ping.ts'
 import { createServerStream, type HboneServerStream } from './server-stream.ts'
-import { type Http2Settings, serverSettings, sessionLimits } from './settings.ts'
+import { type Http2Settings, MAX_HEADER_LIST_SIZE, serverSettings, sessionLimits } from './settings.ts'
 import type { TunnelLoss } from './side.ts'
 import type { SecuredConnection } from './tls-client.ts'
 
@@ -39,18 +39,19 @@ export class ServerTunnel {
       this.#greeted = true
     })
     session.on('stream', (stream: http2.ServerHttp2Stream, headers, _flags, rawHeaders: string[]) => {
-      options.onStream(
-        createServerStream({
-          stream,
-          peer: options.peer,
-          local: options.local,
-          peerIdentity: secured.peerIdentity,
-          method: headers[':method'] ?? '',
-          authority: headers[':authority'],
-          headers: headerFields(rawHeaders),
-          lost: () => this.#lost()
-        })
-      )
+      const request = createServerStream({
+        stream,
+        peer: options.peer,
+        local: options.local,
+        peerIdentity: secured.peerIdentity,
+        method: headers[':method'] ?? '',
+        authority: headers[':authority'],
+        headers: headerFields(rawHeaders),
+        lost: () => this.#lost()
+      })
+      // Node announces the limit and keeps to a higher one of its own.
+      if (headerListSize(rawHeaders) > MAX_HEADER_LIST_SIZE) request.answer(431)
+      else options.onStream(request)
     })
     watchWithPings(session, () => {
       this.#failure ??= new Error('no answer to PING')

@@ -18,6 +18,9 @@ export const defaultHttp2Settings: Http2Settings = {
 /** Streams a client may have open on one tunnel of ours; one more is refused. */
 export const MAX_CONCURRENT_STREAMS = 200
 
+/** Bytes of a request's header list, as HTTP/2 counts them; a longer one is answered 431. */
+export const MAX_HEADER_LIST_SIZE = 65_536
+
 /** docs/spec/hbone.md 1.2. */
 export function clientSettings(settings: Http2Settings): http2.Settings {
   return {
@@ -33,7 +36,7 @@ export function serverSettings(settings: Http2Settings): http2.Settings {
     maxConcurrentStreams: MAX_CONCURRENT_STREAMS,
     initialWindowSize: settings.streamWindow,
     maxFrameSize: settings.maxFrameSize,
-    maxHeaderListSize: 65_536
+    maxHeaderListSize: MAX_HEADER_LIST_SIZE
   }
 }
 

@@ -70,7 +70,8 @@ export async function secureClient(carrier: Side, options: TlsClientOptions): Pr
         return
       }
       settle()
-      resolve({ socket, peerIdentity: spiffeIds(leaf)[0] })
+      // For the same reason: whatever the caller does next may close this connection.
+      setImmediate(() => resolve({ socket, peerIdentity: spiffeIds(leaf)[0] }))
     }
     const onClose = (): void => fail(new HboneError('HBONE_TLS', 'tls handshake eof'))
     const onAbort = (): void => fail(aborted(options.signal!))

@@ -64,12 +64,14 @@ function handshake(handshaker: Handshaker, raw: net.Socket, options: TlsServerOp
       }
       done = true
       clearTimeout(timer)
-      resolve({ socket, peerIdentity: spiffeIds(leaf!)[0] })
+      // For the same reason: whatever the caller does next may close this connection.
+      setImmediate(() => resolve({ socket, peerIdentity: spiffeIds(leaf!)[0] }))
     }
     // A tunnel has no half-closed state: when the peer ends it, it is over. The TLS socket takes this over.
     raw.allowHalfOpen = false
     raw.on('error', () => {})
-    raw.once('close', () => fail(new HboneError('HBONE_TLS', 'tls handshake eof')))
+    // A turn later: a certificate that does not verify closes this socket first and is told after.
+    raw.once('close', () => setImmediate(() => fail(new HboneError('HBONE_TLS', 'tls handshake eof'))))
     if (options.handshakeTimeout) {
       timer = setTimeout(() => {
         fail(new HboneError('HBONE_HANDSHAKE_TIMEOUT', `no TLS handshake within ${options.handshakeTimeout} ms`))

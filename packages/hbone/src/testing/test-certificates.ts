@@ -31,9 +31,11 @@ let serial = 0
 
 export async function createTestAuthority(): Promise<TestAuthority> {
   const keys = await generateKeys()
+  const serialNumber = nextSerial()
   const root = await X509CertificateGenerator.createSelfSigned({
-    name: 'O=test root',
-    serialNumber: nextSerial(),
+    // Names of their own: a verifier that finds a root by name would judge a stranger's signature instead of its issuer.
+    name: `O=test root ${serialNumber}`,
+    serialNumber,
     keys,
     signingAlgorithm: ALGORITHM,
     notBefore: new Date(Date.now() - HOUR),
