@@ -16,8 +16,9 @@ let captures = 0
 export async function startCapture(fabric: Fabric, directory: string, options: CaptureOptions = {}): Promise<Capture> {
   captures += 1
   const file = path.join(directory, options.file ?? `capture-${captures}.pcap`)
-  // -U: each packet is written at once; -Z: it stays root, whose file this is.
-  const tcpdump = ['tcpdump', '-i', fabricBridge, '-n', '-U', '-s', '0', '-Z', 'root', '-w', file]
+  // Immediate mode: the kernel hands packets over one by one; -U: each is written at once; -Z: it stays root, whose file
+  // this is.
+  const tcpdump = ['tcpdump', '-i', fabricBridge, '-n', '-U', '--immediate-mode', '-s', '0', '-Z', 'root', '-w', file]
   const [program, ...args] = enter(fabric.pid, { pid: true, net: true }, [
     ...tcpdump,
     ...(options.filter ? [options.filter] : [])
