@@ -43,6 +43,10 @@ export function toObject(
       throw badRequest(`metadata.${field}: must be a string`)
     }
   }
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
+    const value = metadata[field]
+    if (typeof value === 'object' && Object.keys(value).length === 0) delete metadata[field]
+  }
   if (name !== undefined) {
     if (metadata.name !== undefined && metadata.name !== name) {
       throw badRequest(

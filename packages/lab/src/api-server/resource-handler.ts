@@ -149,6 +149,6 @@ function send(
 
 /** DELETE may carry options or nothing; some clients say a type for the nothing. */
 async function optionalBody(context: RequestContext): Promise<unknown> {
-  const text = await readBody(context.request)
-  return text.trim() === '' ? undefined : parseBody(text, contentType(context.request))
+  const body = await readBody(context.request)
+  return body.length === 0 ? undefined : parseBody(body, contentType(context.request))
 }

@@ -1,4 +1,4 @@
-import type { KubernetesClient } from '@culvert/kubernetes'
+import { type KubernetesClient, KubernetesError } from '@culvert/kubernetes'
 import { createInformers, type Informers } from './informers.ts'
 
 export interface ControllerOptions {
@@ -16,11 +16,17 @@ export interface Controller {
 
 export const informersOf = ({ client, informers }: ControllerOptions): Informers => informers ?? createInformers(client)
 
-/** A conflict only says that the cache was behind: the next attempt sees more. */
-export function reportUnlessConflict({ onError }: ControllerOptions): (key: string, error: unknown) => void {
+/** Reports what went wrong, except what only says that the cache was behind: the next attempt sees more. */
+export function reportUnlessPassing({ onError }: ControllerOptions): (key: string, error: unknown) => void {
   return (key, error) => {
-    const { code } = error as { code?: unknown }
-    if (code === 'KUBERNETES_CONFLICT' || code === 'KUBERNETES_ALREADY_EXISTS') return
+    if (isPassing(error)) return
     onError?.(error instanceof Error ? new Error(`${key}: ${error.message}`, { cause: error }) : error)
   }
+}
+
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof KubernetesError)) return false
+  // Forbidden is what a namespace that is being deleted answers to new objects.
+  if (error.code === 'KUBERNETES_FORBIDDEN') return error.message.includes('is being terminated')
+  return ['KUBERNETES_CONFLICT', 'KUBERNETES_ALREADY_EXISTS', 'KUBERNETES_NOT_FOUND'].includes(error.code)
 }

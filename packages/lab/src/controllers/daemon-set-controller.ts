@@ -1,5 +1,5 @@
 import { daemonSets, objectKey, type V1DaemonSet, type V1Node, type V1Pod } from '@culvert/kubernetes'
-import { type Controller, type ControllerOptions, informersOf, reportUnlessConflict } from './controller.ts'
+import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { daemonTolerations, whyNot } from './node-selection.ts'
 import { ownerKey, splitKey } from './ownership.ts'
 import { createPodControl } from './pod-control.ts'
@@ -22,7 +22,7 @@ export function createDaemonSetController(options: ControllerOptions): Controlle
 
   return {
     async start({ signal }) {
-      const queue = createWorkQueue({ signal, onError: reportUnlessConflict(options), reconcile })
+      const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
       const touch = (pod: V1Pod): void => {
         const key = ownerKey(pod, 'DaemonSet')
         if (key !== undefined) queue.add(key)

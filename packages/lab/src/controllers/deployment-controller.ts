@@ -7,7 +7,7 @@ import {
   type V1Deployment,
   type V1ReplicaSet
 } from '@culvert/kubernetes'
-import { type Controller, type ControllerOptions, informersOf, reportUnlessConflict } from './controller.ts'
+import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { deploymentStatus, revisionOf } from './deployment-status.ts'
 import { controllerOf, controllerReference, ownerKey, splitKey } from './ownership.ts'
 import { rolloutStep } from './rollout.ts'
@@ -26,7 +26,7 @@ export function createDeploymentController(options: ControllerOptions): Controll
 
   return {
     async start({ signal }) {
-      const queue = createWorkQueue({ signal, onError: reportUnlessConflict(options), reconcile })
+      const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
       const touch = (set: V1ReplicaSet): void => {
         const key = ownerKey(set, 'Deployment')
         if (key !== undefined) queue.add(key)

@@ -1,5 +1,5 @@
 import { endpointSlices, matchesLabels, objectKey, type V1EndpointSlice, type V1Pod } from '@culvert/kubernetes'
-import { type Controller, type ControllerOptions, informersOf, reportUnlessConflict } from './controller.ts'
+import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { isManaged, sameSlice, serviceNameLabel, slicesFor } from './endpoint-slices.ts'
 import { splitKey } from './ownership.ts'
 import { createWorkQueue } from './work-queue.ts'
@@ -14,7 +14,7 @@ export function createEndpointSliceController(options: ControllerOptions): Contr
 
   return {
     async start({ signal }) {
-      const queue = createWorkQueue({ signal, onError: reportUnlessConflict(options), reconcile })
+      const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
       const touchPod = (pod: V1Pod): void => {
         for (const service of services.list()) {
           const { selector = {} } = service.spec ?? {}

@@ -6,7 +6,7 @@ import {
   type V1ConfigMap,
   type V1Namespace
 } from '@culvert/kubernetes'
-import { type Controller, type ControllerOptions, informersOf, reportUnlessConflict } from './controller.ts'
+import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { createWorkQueue } from './work-queue.ts'
 
 export const rootCertificateName = 'kube-root-ca.crt'
@@ -34,7 +34,7 @@ function perNamespace<T extends KubernetesObject>(
     async start({ signal }) {
       const queue = createWorkQueue({
         signal,
-        onError: reportUnlessConflict(options),
+        onError: reportUnlessPassing(options),
         async reconcile(namespace) {
           const found = namespaces.get(undefined, namespace)
           if (found === undefined || !isLiving(found)) return

@@ -1,5 +1,5 @@
 import { pods as podResource, type V1Pod } from '@culvert/kubernetes'
-import { type Controller, type ControllerOptions, informersOf, reportUnlessConflict } from './controller.ts'
+import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { splitKey } from './ownership.ts'
 import { createWorkQueue } from './work-queue.ts'
 
@@ -13,7 +13,7 @@ export function createPodGarbageController(options: ControllerOptions): Controll
     async start({ signal }) {
       const queue = createWorkQueue({
         signal,
-        onError: reportUnlessConflict(options),
+        onError: reportUnlessPassing(options),
         async reconcile(key) {
           const pod = pods.get(...splitKey(key))
           const { nodeName } = pod?.spec ?? {}

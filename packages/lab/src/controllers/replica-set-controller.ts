@@ -1,5 +1,5 @@
 import { objectKey, replicaSets, type V1Pod, type V1ReplicaSet } from '@culvert/kubernetes'
-import { type Controller, type ControllerOptions, informersOf, reportUnlessConflict } from './controller.ts'
+import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { ownerKey, splitKey } from './ownership.ts'
 import { createPodControl } from './pod-control.ts'
 import { byDispensability, isActive, isReady, untilAvailable } from './pod-facts.ts'
@@ -20,7 +20,7 @@ export function createReplicaSetController(options: ControllerOptions): Controll
 
   return {
     async start({ signal }) {
-      const queue = createWorkQueue({ signal, onError: reportUnlessConflict(options), reconcile })
+      const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
       const touch = (pod: V1Pod): void => {
         const key = ownerKey(pod, 'ReplicaSet')
         if (key !== undefined) queue.add(key)

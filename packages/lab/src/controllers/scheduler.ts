@@ -1,5 +1,5 @@
 import { objectKey, pods as podResource, type V1Node, type V1Pod } from '@culvert/kubernetes'
-import { type Controller, type ControllerOptions, informersOf, reportUnlessConflict } from './controller.ts'
+import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { whyNot } from './node-selection.ts'
 import { splitKey } from './ownership.ts'
 import { isFinished } from './pod-facts.ts'
@@ -18,7 +18,7 @@ export function createScheduler(options: ControllerOptions): Controller {
 
   return {
     async start({ signal }) {
-      const queue = createWorkQueue({ signal, onError: reportUnlessConflict(options), reconcile })
+      const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
       const touch = (pod: V1Pod): void => {
         if (pod.spec?.nodeName !== undefined) bound.delete(pod.metadata?.uid ?? '')
         else if (isOurs(pod)) queue.add(objectKey(pod))

@@ -2,8 +2,11 @@ import { isFields } from '../objects.ts'
 import { bool, message, string } from '../protobuf/wire.ts'
 import type { SwaggerDocument, SwaggerOperation } from './openapi-v2.ts'
 
-/** The media type in which Go clients insist on having the document. */
-export const openApiProtobuf = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+/**
+ * The media type of the form that Go clients insist on. They ask for `…spec.v2@v1.0…`, but cannot parse that in an answer:
+ * as Kubernetes, answer with a dot.
+ */
+export const openApiProtobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
 
 /** The document in the protobuf form of gnostic's `openapi.v2.Document`; the numbers are its field numbers. */
 export function encodeOpenApiV2({ swagger, info, paths, definitions }: SwaggerDocument): Buffer {

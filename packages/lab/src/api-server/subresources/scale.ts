@@ -14,12 +14,12 @@ export async function handleScale(cluster: Cluster, target: Target, context: Req
   const { method, request, response } = context
   if (method === 'GET') return sendJson(response, 200, scaleOf(cluster.operations.read(target)))
   if (method !== 'PUT' && method !== 'PATCH') throw methodNotAllowed()
-  const text = await readBody(request)
+  const body = await readBody(request)
   const type = contentType(request)
   const updated = cluster.update(
     target,
     current => {
-      const scale = method === 'PUT' ? parseObject(text, type) : patched(scaleOf(current), parseBody(text, type), type)
+      const scale = method === 'PUT' ? parseObject(body, type) : patched(scaleOf(current), parseBody(body, type), type)
       return withReplicas(current, scale, target)
     },
     {},
