@@ -27,10 +27,12 @@ type Stream = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
 /** What istiod is to a node proxy, over TLS at 127.0.0.1:15012 of every namespace it is opened in. */
 export interface ControlPlane {
   readonly rootCertificate: string
+  /** A leaf of the mesh for anybody. */
+  readonly sign: (csr: string, sans: readonly string[]) => Promise<string>
   readonly listen: (netns: Netns) => Promise<void>
-  /** Replaces what is known; connected proxies hear of it at once. */
-  readonly setAddresses: (addresses: ReadonlyMap<string, AddressMessage>) => void
-  readonly setPolicies: (policies: ReadonlyMap<string, AuthorizationMessage>) => void
+  /** Replaces what is known; resolves when every connected proxy has taken it in. */
+  readonly setAddresses: (addresses: ReadonlyMap<string, AddressMessage>) => Promise<void>
+  readonly setPolicies: (policies: ReadonlyMap<string, AuthorizationMessage>) => Promise<void>
   /** Answers of a type are held back until they are released. */
   readonly hold: (typeUrl: string) => () => void
   readonly close: () => Promise<void>
@@ -54,22 +56,26 @@ export async function startControlPlane(): Promise<ControlPlane> {
   type TypeUrl = keyof typeof state
   const streams = new Map<Stream, Set<TypeUrl>>()
   const held = new Set<string>()
+  const unacked = new Map<string, () => void>()
   let nonce = 0
 
-  const send = (stream: Stream, typeUrl: TypeUrl, removedResources: readonly string[]): void => {
+  const send = (stream: Stream, typeUrl: TypeUrl, removedResources: readonly string[]): Promise<void> => {
     const resources: ResourceMessage[] = [...state[typeUrl]].map(([name, value]) => ({
       name,
       version: resourceVersion(value),
       resource: { typeUrl, value }
     }))
-    stream.write({ typeUrl, nonce: String(++nonce), resources, removedResources })
+    const own = String(++nonce)
+    stream.write({ typeUrl, nonce: own, resources, removedResources })
+    return new Promise(resolve => unacked.set(own, resolve))
   }
   const subscribers = (typeUrl: TypeUrl): Stream[] =>
     [...streams].filter(([, types]) => types.has(typeUrl)).map(([s]) => s)
-  const replace = (typeUrl: TypeUrl, next: Map<string, Uint8Array>): void => {
+  const replace = async (typeUrl: TypeUrl, next: Map<string, Uint8Array>): Promise<void> => {
     const removed = [...state[typeUrl].keys()].filter(name => !next.has(name))
     state[typeUrl] = next
-    if (!held.has(typeUrl)) for (const stream of subscribers(typeUrl)) send(stream, typeUrl, removed)
+    if (held.has(typeUrl)) return
+    await Promise.all(subscribers(typeUrl).map(stream => send(stream, typeUrl, removed)))
   }
 
   const server = new Server()
@@ -79,9 +85,10 @@ export async function startControlPlane(): Promise<ControlPlane> {
       streams.set(stream, types)
       stream.on('data', (request: DeltaDiscoveryRequest) => {
         const typeUrl = request.typeUrl as TypeUrl
+        unacked.get(request.responseNonce ?? '')?.()
         if (types.has(typeUrl)) return
         types.add(typeUrl)
-        if (!held.has(typeUrl)) send(stream, typeUrl, [])
+        if (!held.has(typeUrl)) void send(stream, typeUrl, [])
       })
       stream.on('error', () => streams.delete(stream))
       stream.on('end', () => {
@@ -106,6 +113,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
 
   return {
     rootCertificate: root.certificate,
+    sign: async (request, sans) => (await authority.sign({ csr: request, sans, ttlSeconds: 3_600 }))[0] ?? '',
     listen: async netns => {
       const { fd } = listenTcp(netns, { ip: '127.0.0.1', port: 15012 })
       const listener = createServer(socket => {
@@ -126,7 +134,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
       held.add(typeUrl)
       return () => {
         held.delete(typeUrl)
-        for (const stream of subscribers(typeUrl as TypeUrl)) send(stream, typeUrl as TypeUrl, [])
+        for (const stream of subscribers(typeUrl as TypeUrl)) void send(stream, typeUrl as TypeUrl, [])
       }
     },
     close: async () => {

@@ -37,8 +37,7 @@ export async function startNode(options: {
   readonly controlPlane: ControlPlane
   readonly pods?: readonly SnapshotPod[]
   readonly env?: Readonly<Record<string, string>>
-  /** Another node's folder and socket: a second ztunnel beside the first. */
-  readonly zdsPath?: string
+  readonly onConnectionCount?: (count: number) => void
 }): Promise<TestNode> {
   const netns = createNetns()
   const folder = mkdtempSync(join(tmpdir(), 'culvert-ztunnel-'))
@@ -49,7 +48,12 @@ export async function startNode(options: {
 
   const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
   const zdsPath = join(folder, 'ztunnel.sock')
-  const zds = createZdsServer({ path: zdsPath, snapshot: () => options.pods ?? [], log: silent })
+  const zds = createZdsServer({
+    path: zdsPath,
+    snapshot: () => options.pods ?? [],
+    log: silent,
+    ...(options.onConnectionCount === undefined ? {} : { onConnectionCount: options.onConnectionCount })
+  })
   zds.listen()
   zds.accept()
 

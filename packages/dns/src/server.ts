@@ -27,6 +27,8 @@ export interface DnsServer {
 /** One pod must not take the node's memory: beyond these, datagrams are dropped and connections closed. */
 const maxQueries = 1_024
 const maxConnections = 128
+/** docs/spec/zds.md 4.3. */
+const backlog = 128
 /** Milliseconds without a request after which a TCP connection is closed. */
 const idleTime = 5_000
 
@@ -69,10 +71,11 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
       serveConnection(socket, options, stop.signal)
     })
     tcp.maxConnections = maxConnections
-    const listener = listenTcp(netns, { ip, port: bound, mark, reusePort })
+    const listener = listenTcp(netns, { ip, port: bound, mark, reusePort, backlog })
     await new Promise<void>((resolve, reject) => {
       tcp.once('error', reject)
-      tcp.listen({ fd: listener.fd }, resolve)
+      // Node calls listen(2) again; next to a descriptor only the second argument is taken as its backlog.
+      tcp.listen({ fd: listener.fd }, backlog, resolve)
     })
     closers.push(async () => {
       for (const socket of sockets) socket.destroy()

@@ -1,5 +1,13 @@
 import type { CertificateManager } from '@culvert/certificates'
-import type { PolicyStore, WorkloadIndex } from '@culvert/workloads'
+import {
+  type Dump,
+  dumpPolicies,
+  dumpServices,
+  dumpStagedServices,
+  dumpWorkloads,
+  type PolicyStore,
+  type WorkloadIndex
+} from '@culvert/workloads'
 import type { PodStates } from '../pods/pod-states.ts'
 import type { Settings } from '../settings/settings.ts'
 import { certificateView } from './certificate-view.ts'
@@ -10,20 +18,24 @@ export interface DumpParts {
   readonly index: WorkloadIndex
   readonly policies: PolicyStore
   readonly certificates: Pick<CertificateManager, 'dump'>
-  readonly staticConfig: unknown
+  readonly staticConfig: Dump
   /** Undefined in dedicated mode. */
   readonly states: PodStates | undefined
 }
 
 /** `/config_dump`: docs/spec/observability-dns.md section 8. */
 export function configDump(parts: DumpParts): unknown {
-  const { settings } = parts
+  const { settings, index } = parts
   return {
     certificates: parts.certificates.dump().map(certificateView),
     config: configView(settings),
+    policies: dumpPolicies(parts.policies),
+    services: dumpServices(index),
+    stagedServices: dumpStagedServices(index),
     staticConfig: parts.staticConfig,
     version: versionView(settings.istioVersion),
-    workloadState: parts.states?.dump()
+    workloadState: parts.states?.dump(),
+    workloads: dumpWorkloads(index)
   }
 }
 

@@ -55,7 +55,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const certificates = await createNodeCertificates(settings, log.scope('ztunnel::identity::manager'))
   const prefetch = shared && settings.nodeName !== undefined
   if (shared) followWorkloads(index, certificates, { prefetch, log: log.scope('ztunnel::cert_fetcher') })
-  const staticConfig = await loadLocalConfig(settings, index, policies)
+  const staticConfig = loadLocalConfig(settings.localConfig, index, policies)
   const discovery =
     settings.xds &&
     createNodeDiscovery(settings, settings.xds, {
