@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto'
+import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { certificateServiceDefinition } from '@culvert/certificates'
 import type { Logger } from '@culvert/telemetry'
 import { discoveryServiceDefinition } from '@culvert/workloads'
 import { Server, ServerCredentials, type ServerOptions, type UntypedHandleCall } from '@grpc/grpc-js'
-import { IstiodError } from '../errors.ts'
 import type { ListenAddress } from '../settings/arguments.ts'
+import { listenOn } from './listen.ts'
 import { createTlsFront, type TlsFront, type TlsIdentity } from './tls-front.ts'
 
 export interface GrpcHandlers {
@@ -53,6 +54,8 @@ export function createGrpcServers(options: {
   const grpcOptions = serverOptions(options.maxConnectionAgeMs)
   const servers: Server[] = []
   let front: TlsFront | undefined
+  let plain: NetServer | undefined
+  const plainSockets = new Set<Socket>()
 
   function makeServer(authenticated: boolean): Server {
     const server = new Server(grpcOptions)
@@ -65,16 +68,15 @@ export function createGrpcServers(options: {
   }
 
   return {
-    async listenPlain({ host, port }) {
-      const server = makeServer(false)
-      const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-      const bound = await new Promise<number>((resolve, reject) => {
-        server.bindAsync(address, ServerCredentials.createInsecure(), (cause, found) => {
-          if (cause === null) return resolve(found)
-          reject(new IstiodError('ISTIOD_LISTEN', `cannot listen on ${address}: ${cause.message}`, { cause }))
-        })
+    async listenPlain(address) {
+      const injector = makeServer(false).createConnectionInjector(ServerCredentials.createInsecure())
+      plain = createServer(socket => {
+        plainSockets.add(socket)
+        socket.once('close', () => plainSockets.delete(socket))
+        socket.on('error', error => log.debug(`plaintext connection: ${error.message}`))
+        injector.injectConnection(socket)
       })
-      return { host, port: bound }
+      return listenOn(plain, address)
     },
     async listenSecure(address, identity) {
       const injector = makeServer(true).createConnectionInjector(ServerCredentials.createInsecure())
@@ -98,6 +100,8 @@ export function createGrpcServers(options: {
       await Promise.race([ended, cut])
       for (const server of servers) server.forceShutdown()
       front?.close()
+      plain?.close()
+      for (const socket of plainSockets) socket.destroy()
     }
   }
 }

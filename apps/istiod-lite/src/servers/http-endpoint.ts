@@ -1,7 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { IstiodError } from '../errors.ts'
 import type { ListenAddress } from '../settings/arguments.ts'
+import { listenOn } from './listen.ts'
 
 export interface HttpCall {
   readonly method: string
@@ -35,7 +34,7 @@ function send(
 }
 
 /** A small GET server that, unlike the one of @culvert/telemetry, tells its routes whether the peer is local. */
-export function startHttpEndpoint({ host, port }: ListenAddress, route: HttpRoute): Promise<HttpEndpoint> {
+export async function startHttpEndpoint(address: ListenAddress, route: HttpRoute): Promise<HttpEndpoint> {
   const server = createServer({ maxHeaderSize: 8192, headersTimeout: 2000, connectionsCheckingInterval: 500 })
   server.on('request', (request, response) => {
     const url = new URL(request.url ?? '/', 'http://istiod')
@@ -54,19 +53,12 @@ export function startHttpEndpoint({ host, port }: ListenAddress, route: HttpRout
         (error: Error) => send(response, { status: 500, body: `${error.message}\n` })
       )
   })
-  return new Promise((resolve, reject) => {
-    server.once('error', cause => {
-      reject(new IstiodError('ISTIOD_LISTEN', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
-    })
-    server.listen({ host, port }, () => {
-      const bound = server.address() as AddressInfo
-      resolve({
-        address: { host: bound.address, port: bound.port },
-        close() {
-          server.close()
-          server.closeAllConnections()
-        }
-      })
-    })
-  })
+  const bound = await listenOn(server, address)
+  return {
+    address: bound,
+    close() {
+      server.close()
+      server.closeAllConnections()
+    }
+  }
 }

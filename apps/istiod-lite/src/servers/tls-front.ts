@@ -1,9 +1,8 @@
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import type { AddressInfo } from 'node:net'
 import { parseSpiffeId, uriSans } from '@culvert/spiffe'
 import type { Logger } from '@culvert/telemetry'
-import { IstiodError } from '../errors.ts'
 import type { ListenAddress } from '../settings/arguments.ts'
+import { listenOn } from './listen.ts'
 
 export interface TlsIdentity {
   /** PEM. */
@@ -80,17 +79,7 @@ export function createTlsFront(options: {
 
   return {
     setIdentity: identity => server.setSecureContext(contextOptions(identity)),
-    listen({ host, port }) {
-      return new Promise((resolve, reject) => {
-        server.once('error', cause => {
-          reject(new IstiodError('ISTIOD_LISTEN', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
-        })
-        server.listen({ host, port }, () => {
-          const bound = server.address() as AddressInfo
-          resolve({ host: bound.address, port: bound.port })
-        })
-      })
-    },
+    listen: address => listenOn(server, address),
     close() {
       server.close()
       for (const socket of sockets) socket.destroy()

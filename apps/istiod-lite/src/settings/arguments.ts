@@ -20,6 +20,7 @@ export interface Arguments {
 }
 
 export interface ListenAddress {
+  /** Empty: every address. */
   readonly host: string
   readonly port: number
 }
@@ -36,7 +37,7 @@ function listenAddress(flag: string, value: string): ListenAddress | undefined {
   if (value === '') return undefined
   const [, host = '', port = ''] = /^(.*):(\d{1,5})$/.exec(value) ?? []
   if (port === '' || Number(port) > 65_535) throw bad(flag, value, 'should be HOST:PORT or :PORT, like :15014')
-  return { host: host.replace(/^\[(.*)\]$/, '$1') || '::', port: Number(port) }
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
 
 function required(flag: string, value: string): ListenAddress {

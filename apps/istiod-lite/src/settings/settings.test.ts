@@ -16,8 +16,8 @@ describe('arguments', () => {
       '30m'
     ])
     expect(flags).toMatchObject({
-      monitoringAddr: { host: '::', port: 15014 },
-      secureGrpcAddr: { host: '::', port: 15012 },
+      monitoringAddr: { host: '', port: 15014 },
+      secureGrpcAddr: { host: '', port: 15012 },
       domain: 'cluster.local',
       maxConnectionAgeMs: 1_800_000,
       ignored: []
