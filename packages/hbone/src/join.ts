@@ -88,6 +88,8 @@ class Direction {
   failure: JoinFailure | undefined
   readonly source: Side
   readonly sink: Side
+  /** The sink holds data that it has not passed on. Node forgets how much when it destroys a stream. */
+  #unwritten = false
   readonly #name: 'send' | 'receive'
   readonly #onDone: () => void
 
@@ -106,7 +108,14 @@ class Direction {
       return false
     }
     this.bytes += chunk.length
-    return duplex.write(chunk)
+    this.#unwritten = !duplex.write(chunk)
+    return !this.#unwritten
+  }
+
+  /** The sink passed on what it held. */
+  drained(): void {
+    this.#unwritten = false
+    if (this.phase === 'copying') this.source.duplex.resume()
   }
 
   /** The source has no more: half-close the sink. */
@@ -114,8 +123,12 @@ class Direction {
     if (this.phase !== 'copying') return
     const { duplex } = this.sink
     this.phase = 'ending'
-    if (duplex.destroyed || duplex.writableEnded) this.sinkClosed()
-    else duplex.end()
+    if (duplex.destroyed || duplex.writableEnded) {
+      this.sinkClosed()
+      return
+    }
+    this.#unwritten = duplex.writableLength > 0
+    duplex.end()
   }
 
   /** The sink took everything, its end included. */
@@ -141,8 +154,7 @@ class Direction {
   /** The sink can take nothing any more. */
   sinkClosed(): void {
     if (this.phase === 'done') return
-    const { duplex } = this.sink
-    if (duplex.writableLength > 0 && !duplex.writableFinished) {
+    if (this.#unwritten) {
       this.fail('data', this.#disconnected())
       return
     }
@@ -202,8 +214,7 @@ function onData(this: Joined, chunk: Buffer): void {
 }
 
 function onDrain(this: Joined): void {
-  const direction = this[kWrites]
-  if (direction.phase === 'copying') direction.source.duplex.resume()
+  this[kWrites].drained()
 }
 
 function onEnd(this: Joined): void {

@@ -191,6 +191,26 @@ export function bytesConformance(createMesh: () => TestMesh): void {
     expect(await outcomes(client, server)).toEqual([undefined, undefined])
   })
 
+  it('records what the client took no more, and lets the application go', async () => {
+    await using mesh = createMesh()
+    const accepted = Promise.withResolvers<net.Socket>()
+    const { client, server, socket } = await path(mesh, application => {
+      application.resume()
+      application.end(Buffer.alloc(64 * MEGABYTE))
+      accepted.resolve(application)
+    })
+    await client.until(() => client.opens.length === 1)
+    const application = await accepted.promise
+    await stalled(() => application.writableLength)
+    socket.resetAndDestroy()
+    expect((await client.outcome()).failure).toEqual({
+      code: 'RECEIVE',
+      detail: 'client disconnected before all data was written'
+    })
+    expect((await server.outcome()).failure?.code).toBe('RECEIVE')
+    await once(application, 'close')
+  })
+
   it('keeps other streams of a tunnel going while one is not read', async () => {
     await using mesh = createMesh()
     const stuck = await mesh.application(application => application.pause())
