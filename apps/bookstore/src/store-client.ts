@@ -48,7 +48,9 @@ function open(at: { host: string; port: number }): Promise<Connection> {
     })
     socket.on('close', () => fail(new Error(`store at ${at.host}:${at.port} closed the connection`)))
     let greeted = false
-    createInterface({ input: socket }).on('line', line => {
+    const lines = createInterface({ input: socket })
+    lines.on('error', fail)
+    lines.on('line', line => {
       if (greeted) return waiting.shift()?.resolve(line)
       greeted = true
       if (line.startsWith('STORE ')) resolve({ socket, ask })

@@ -11,12 +11,14 @@ export function startStore({ port }: { port: number }): void {
     const from = socket.remoteAddress?.replace('::ffff:', '')
     console.log(`store: connection from ${from}`)
     socket.write('STORE 1\n')
-    createInterface({ input: socket }).on('line', line => {
+    const lines = createInterface({ input: socket })
+    lines.on('line', line => {
       const [verb, key = ''] = line.trim().slice(0, 200).split(' ')
       if (verb !== 'GET') socket.write('ERROR expected GET <key>\n')
       else socket.write(values.has(key) ? `VALUE ${values.get(key)}\n` : `MISSING ${key}\n`)
     })
-    socket.on('error', error => console.log(`store: connection from ${from}: ${error.message}`))
+    // The reader of lines passes the socket's errors on.
+    lines.on('error', error => console.log(`store: connection from ${from}: ${error.message}`))
   })
   server.listen(port, () => console.log(`store: listening on ${port}`))
 }

@@ -8,6 +8,8 @@ export interface Display {
   line: (text?: string) => void
   heading: (text: string) => void
   done: (text: string) => void
+  /** The status shown now. */
+  current: () => string
   /** Since the start, for people: `12.3 s`. */
   elapsed: () => string
   close: () => void
@@ -36,6 +38,7 @@ export function createDisplay(stream: WriteStream | NodeJS.WriteStream, started:
     },
     line: (text = '') => print(text),
     heading: text => print(`\n${elapsed()}  ${bold(text)}`),
+    current: () => current,
     elapsed: () => elapsed().trim(),
     done: text => {
       current = ''

@@ -51,13 +51,18 @@ export async function bookstorePods({ cluster }: World): Promise<V1Pod[]> {
 }
 
 /** Asks again until the condition holds; events cannot be watched from outside, so this looks, with a generous bound. */
-export async function eventually<T>(what: string, look: () => Promise<T | undefined>, timeoutMs = 20_000): Promise<T> {
+export async function eventually<T>(
+  { display }: World,
+  what: string,
+  look: () => Promise<T | undefined>,
+  timeoutMs = 20_000
+): Promise<T> {
   const until = Date.now() + timeoutMs
   let pause = 20
   for (;;) {
     const found = await look()
     if (found !== undefined) return found
-    if (Date.now() > until) throw new DemoError(`${what}: not within ${timeoutMs / 1000} s`)
+    if (Date.now() > until) throw new DemoError(`${what}: not within ${timeoutMs / 1000} s (${display.current()})`)
     await new Promise(resolve => setTimeout(resolve, pause))
     pause = Math.min(pause * 1.5, 250)
   }

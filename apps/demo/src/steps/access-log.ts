@@ -12,7 +12,7 @@ export const accessLog: Step = {
     hold(answer.ok, `details did not answer: ${answer.text}`)
     const texts = ['connection complete', `src.workload="${client.name}"`, `dst.workload="${server.name}"`]
     const find = (node: string, direction: string): Promise<string> =>
-      eventually(`the ${direction} access-log line`, async () =>
+      eventually(world, `the ${direction} access-log line`, async () =>
         (await accessLines(world, node, ...texts, `direction="${direction}"`)).at(-1)
       )
     const [out, into] = [await find(client.node, 'outbound'), await find(server.node, 'inbound')]

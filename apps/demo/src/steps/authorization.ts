@@ -16,14 +16,14 @@ export const authorization: Step = {
     hold(before.ok, `reviews cannot reach details even before the policy: ${before.text}`)
     world.display.status('applying details-only-from-productpage')
     await world.cluster.apply(sample('details-only-from-productpage'))
-    const refused = await eventually('reviews refused', async () => {
+    const refused = await eventually(world, 'reviews refused', async () => {
       const answer = await askFrom(world, reviews, url)
       return answer.ok ? undefined : answer.text
     })
     const passes = await askFrom(world, productpage, url)
     hold(passes.ok, `productpage is refused too: ${passes.text}`)
     const reason = 'allow policies exist, but none allowed'
-    const line = await eventually('the reason in the log', async () =>
+    const line = await eventually(world, 'the reason in the log', async () =>
       (await accessLines(world, details.node, reason, `src.workload="${reviews.name}"`)).at(-1)
     )
     return [

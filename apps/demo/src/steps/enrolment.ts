@@ -32,7 +32,7 @@ export const enrolment: Step = {
     display.status('istio.io/dataplane-mode=ambient on the namespace')
     await setDataplaneMode(world, 'ambient')
     const count = (await bookstorePods(world)).length
-    await eventually('every pod enrolled', async () => {
+    await eventually(world, 'every pod enrolled', async () => {
       const joined = (await bookstorePods(world)).filter(enrolled).length
       display.status(`${joined} of ${count} pods enrolled`)
       return joined === count ? true : undefined
@@ -42,7 +42,7 @@ export const enrolment: Step = {
     const gateway = await podOf(world, 'gateway')
     const page = 'http://productpage:9080/productpage/0'
     // The proxies learn of the enrolment through discovery; until then they pass plain text on.
-    await eventually('traffic over HBONE', async () => {
+    await eventually(world, 'traffic over HBONE', async () => {
       const { result, packets } = await captured(cluster.capture(podTraffic), () => askFrom(world, gateway, page))
       const ports = serverPorts(await newConnections(world, packets))
       return result.ok && ports.length === 1 && ports[0] === 15008 ? true : undefined

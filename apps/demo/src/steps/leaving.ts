@@ -1,3 +1,4 @@
+import type { V1Pod } from '@culvert/kubernetes'
 import { hold } from '../errors.ts'
 import { between, captured, holds, serverPorts } from '../traffic.ts'
 import { askFrom, bookstorePods, eventually, podOf, type Step, type World } from '../world.ts'
@@ -16,15 +17,16 @@ export const leaving: Step = {
     const throughProxy = (await lines()).some(line => line.includes('connection 1 lost'))
     display.status('taking the label away')
     await setDataplaneMode(world, null)
-    await eventually('every pod has left', async () =>
-      (await bookstorePods(world)).every(pod => pod.metadata?.annotations?.[redirection] === undefined)
-        ? true
-        : undefined
-    )
+    const joined = (pod: V1Pod): boolean => pod.metadata?.annotations?.[redirection] !== undefined
+    await eventually(world, 'every pod has left', async () => {
+      const remaining = (await bookstorePods(world)).filter(joined).map(pod => pod.metadata!.name)
+      display.status(`still enrolled: ${remaining.join(', ')}`)
+      return remaining.length === 0 ? true : undefined
+    })
     const left = await leftovers(world)
     hold(left.length === 0, 'capture rules are left in pods', left)
     const productpage = await podOf(world, 'productpage')
-    const plain = await eventually('plain traffic', async () => {
+    const plain = await eventually(world, 'plain traffic', async () => {
       const { result, packets } = await captured(cluster.capture(podTraffic), () =>
         askFrom(world, productpage, 'http://details:9080/details/0')
       )
@@ -37,7 +39,7 @@ export const leaving: Step = {
     ]
     if (!throughProxy)
       return [...summary, 'the connection opened before enrolment never went through the proxy, and goes on']
-    const cut = await eventually('the connection through the proxy cut', async () => {
+    const cut = await eventually(world, 'the connection through the proxy cut', async () => {
       const log = await lines()
       return connections(log).length > before ? log.findLast(line => line.includes('lost after')) : undefined
     })

@@ -15,7 +15,7 @@ export const newPod: Step = {
     const { result: answer, packets } = await captured(cluster.capture(podTraffic), async () => {
       await cluster.apply(sample('latecomer'))
       await cluster.pods.ready({ ...latecomer })
-      return eventually('the first request of the new pod', async () =>
+      return eventually(world, 'the first request of the new pod', async () =>
         (await cluster.pods.logs(latecomer)).split('\n').find(line => line.includes('first request'))
       )
     })

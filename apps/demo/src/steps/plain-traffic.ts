@@ -21,7 +21,14 @@ export const plainTraffic: Step = {
     )
     hold(result.ok && result.text.includes(secret), `the bookstore did not answer: ${result.text}`)
     const seen = between(packets, await bookstoreIps(world))
-    hold(holds(seen, secret), 'the capture between the nodes does not hold the answer in plain text')
+    hold(
+      holds(seen, secret),
+      'the capture between the nodes does not hold the answer in plain text',
+      packets.map(
+        ({ source, destination, payload }) =>
+          `${source.ip}:${source.port} > ${destination.ip}:${destination.port} ${payload.length}`
+      )
+    )
     const regular = await podOf(world, 'regular')
     const log = await world.cluster.pods.logs(regular)
     hold(log.includes('connection 1 answers'), 'the regular customer has no connection to the store', log.split('\n'))

@@ -12,14 +12,14 @@ export const strict: Step = {
     hold(before.ok, `the outsider is refused even before STRICT: ${before.text}`)
     world.display.status('applying strict mTLS')
     await world.cluster.apply(sample('strict-mtls'))
-    const refused = await eventually('the outsider refused', async () => {
+    const refused = await eventually(world, 'the outsider refused', async () => {
       const answer = await askFrom(world, outsider, url)
       return answer.ok ? undefined : answer.text
     })
     const gateway = await podOf(world, 'gateway')
     const inside = await askFrom(world, gateway, 'http://productpage:9080/productpage/0')
     hold(inside.ok, `the mesh's own traffic is refused too: ${inside.text}`)
-    const line = await eventually('the reason in the log', async () =>
+    const line = await eventually(world, 'the reason in the log', async () =>
       (await accessLines(world, gateway.node, 'istio_converted_static_strict')).at(-1)
     )
     return [
