@@ -178,6 +178,8 @@ function merged(
     const metadata: ObjectMeta = { ...current.metadata, ...(managedFields === undefined ? {} : { managedFields }) }
     if (definition.builtIn) {
       for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
+        // The last annotation's removal arrives as no annotations at all.
+        delete metadata[field]
         if (wanted.metadata[field] !== undefined) Object.assign(metadata, { [field]: wanted.metadata[field] })
       }
     }
