@@ -3,4 +3,4 @@
  *
  *     dataPathConformance('mine', () => createMyDataPath())
  */
-export { dataPathConformance } from './data-path-conformance.ts'
+export { dataPathConformance, dataPathIntegration } from './data-path-conformance.ts'
