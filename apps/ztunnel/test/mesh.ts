@@ -33,7 +33,7 @@ export interface Mesh extends AsyncDisposable {
   readonly know: (...more: readonly [string, AddressMessage][]) => Promise<void>
 }
 
-export async function startMesh(options: { env?: Record<string, string>; pods?: 'none' } = {}): Promise<Mesh> {
+export async function startMesh(options: { env?: Record<string, string>; resolvConf?: string } = {}): Promise<Mesh> {
   const stack = new AsyncDisposableStack()
   try {
     const controlPlane = await startControlPlane()
@@ -46,12 +46,8 @@ export async function startMesh(options: { env?: Record<string, string>; pods?: 
     const know: Mesh['know'] = (...more) =>
       controlPlane.setAddresses(new Map([clientWorkload(client), serverWorkload(server), ...services, ...more]))
     await know()
-    const snapshot = options.pods === 'none' ? [] : [client, server].map(snapshotPod)
-    const node = await startNode({
-      controlPlane,
-      pods: snapshot,
-      ...(options.env === undefined ? {} : { env: options.env })
-    })
+    const snapshot = [client, server].map(snapshotPod)
+    const node = await startNode({ controlPlane, pods: snapshot, ...options })
     stack.defer(node.stop)
     await node.ready()
     const disposal = stack.move()

@@ -8,7 +8,7 @@ import { connectTcp, createNetns, inNetns, type Netns, run } from '@culvert/netn
 import { createZdsServer, type SnapshotPod, type ZdsServer } from '@culvert/zds'
 import type { ControlPlane } from './control-plane.ts'
 
-const launcher = new URL('../bin/ztunnel', import.meta.url).pathname
+export const launcher: string = new URL('../bin/ztunnel', import.meta.url).pathname
 
 export interface HttpAnswer {
   readonly status: number
@@ -37,6 +37,8 @@ export async function startNode(options: {
   readonly controlPlane: ControlPlane
   readonly pods?: readonly SnapshotPod[]
   readonly env?: Readonly<Record<string, string>>
+  /** Text of its /etc/resolv.conf. */
+  readonly resolvConf?: string
   readonly onConnectionCount?: (count: number) => void
 }): Promise<TestNode> {
   const netns = createNetns()
@@ -57,8 +59,9 @@ export async function startNode(options: {
   zds.listen()
   zds.accept()
 
+  const [command, args] = commandLine(folder, options.resolvConf)
   const child = inNetns(netns, () =>
-    spawn(launcher, ['proxy', 'ztunnel'], {
+    spawn(command, args, {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
@@ -107,6 +110,14 @@ export async function startNode(options: {
       rmSync(folder, { recursive: true, force: true })
     }
   }
+}
+
+/** The launcher, in a mount namespace of its own where it needs another resolv.conf. */
+function commandLine(folder: string, resolvConf: string | undefined): readonly [string, readonly string[]] {
+  if (resolvConf === undefined) return [launcher, ['proxy', 'ztunnel']]
+  const path = join(folder, 'resolv.conf')
+  writeFileSync(path, resolvConf)
+  return ['unshare', ['-m', 'sh', '-c', `mount --bind "$1" /etc/resolv.conf && exec "$2" proxy`, 'sh', path, launcher]]
 }
 
 /** Asks again and again until it is so; the test's own time limit ends it. */

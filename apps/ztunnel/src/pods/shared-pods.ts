@@ -27,7 +27,10 @@ export function createSharedPods(options: SharedPodsOptions): SharedPods {
   const log = options.log.scope('ztunnel::inpod::statemanager')
 
   const start = async (pod: Pod): Promise<PodProxy> => {
-    const state = states.starting(pod.uid, pod.info)
+    const { uid } = pod
+    const { name, namespace } = pod.info
+    log.info('pod received, starting proxy', { uid, name, namespace })
+    const state = states.starting(uid, pod.info)
     const started = await startPod(starter, pod.info, pod.netns)
     state.up(started.live)
     const ending = async (end: Promise<void>): Promise<void> => {
@@ -45,7 +48,10 @@ export function createSharedPods(options: SharedPodsOptions): SharedPods {
       if (ready) client.becameReady()
     },
     onStarted: () => metrics?.started.add(1),
-    onStopped: () => metrics?.stopped.add(1),
+    onStopped: uid => {
+      log.info('pod gone, stopping proxy', { uid })
+      metrics?.stopped.add(1)
+    },
     onCounts: ({ active, pending }) => {
       metrics?.active.set(active)
       metrics?.pending.set(pending)
