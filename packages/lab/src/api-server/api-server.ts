@@ -13,6 +13,7 @@ import { handleRequest } from './handle-request.ts'
 import type { Kubelet } from './kubelets.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import type { Fields } from './objects.ts'
+import { createUpgradeHandler } from './streams/upgrade.ts'
 import { createStore } from './store.ts'
 
 export interface ApiServerOptions {
@@ -77,6 +78,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   bootstrap(cluster, { crds: options.crds ?? [], caCertificate: authority.certificate })
 
   const authenticate = createAuthenticator({ adminToken, tokens })
+  const onUpgrade = createUpgradeHandler({ cluster, authenticate, onError })
   const servers: Server[] = []
   const addresses: { address: string; port: number }[] = []
   const upgraded = new Set<Duplex>()
@@ -101,6 +103,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
         void handleRequest(cluster, authenticate, request, response, onError)
       server.on('request', onRequest)
+      server.on('upgrade', (request, socket, head) => {
+        upgraded.add(socket)
+        socket.once('close', () => upgraded.delete(socket))
+        onUpgrade(request, socket, head)
+      })
       server.on('clientError', (_, socket) => socket.destroy())
       server.on('tlsClientError', (_, socket) => socket.destroy())
       // Watches last as long as their clients like, and send nothing while nothing changes.

@@ -17,6 +17,7 @@ export interface Column {
   readonly type?: 'string' | 'integer' | 'date' | 'number' | 'boolean'
   /** Shown only by `-o wide`. */
   readonly wide?: boolean
+  readonly afterAge?: boolean
   cell(object: KubeObject, now: Date): unknown
 }
 
@@ -25,7 +26,7 @@ export const ageColumn: Column = { name: 'Age', cell: ({ metadata }, now) => age
 
 const count = (value: unknown): number => (typeof value === 'object' && value !== null ? Object.keys(value).length : 0)
 
-/** The columns between the name and the age, or all of them where the age is not last. */
+/** The columns beside the name and the age; wide ones follow the age. */
 const columns: Readonly<Record<string, readonly Column[]>> = {
   '/pods': podColumns,
   '/services': serviceColumns,
@@ -88,11 +89,6 @@ function joined(values: readonly string[] | undefined, none: string): string {
 
 export function columnsOf({ storageKey }: ResourceDefinition): readonly Column[] {
   const middle = Object.hasOwn(columns, storageKey) ? columns[storageKey]! : []
-  // Wide columns follow the age.
-  return [
-    nameColumn,
-    ...middle.filter(({ wide }) => wide !== true),
-    ageColumn,
-    ...middle.filter(({ wide }) => wide === true)
-  ]
+  const follows = ({ wide = false, afterAge = wide }: Column): boolean => afterAge
+  return [nameColumn, ...middle.filter(column => !follows(column)), ageColumn, ...middle.filter(follows)]
 }
