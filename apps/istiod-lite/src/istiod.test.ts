@@ -4,6 +4,7 @@ import {
   authorizationPolicies,
   type AuthorizationPolicy,
   configMaps,
+  gateways,
   namespaces,
   nodes,
   pods,
@@ -51,6 +52,7 @@ beforeAll(async () => {
 afterAll(() => plane[Symbol.asyncDispose]())
 
 const bearer = (token: string, cluster = 'Kubernetes') => ({ authorization: `Bearer ${token}`, clusterid: cluster })
+const fetchText = async (path: string) => (await fetch(`http://127.0.0.1:${plane.httpPort}${path}`)).text()
 const secure = (to: ControlPlane = plane) => connect(to.securePort, secureCredentials(to.root))
 
 describe('discovery', () => {
@@ -113,8 +115,56 @@ describe('discovery', () => {
     await plane.client.replace(authorizationPolicies, { ...made, spec: targeted, metadata: { ...now?.metadata } })
     await expect
       .poll(async () => (await plane.client.get(authorizationPolicies, ref))?.status?.conditions ?? [])
-      .toEqual([])
+      .toMatchObject([{ type: 'WaypointAccepted', status: 'False', reason: 'TargetNotFound', observedGeneration: 2 }])
     await plane.client.delete(authorizationPolicies, ref)
+  })
+
+  it('[workload-xds-29, authorization-26] says which waypoint a Service and a policy are bound to, and prunes it', async () => {
+    const { client } = plane
+    await plane.createNamespace('way')
+    await client.create(gateways, {
+      metadata: { name: 'gate', namespace: 'way' },
+      spec: {
+        gatewayClassName: 'istio-waypoint',
+        listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }]
+      }
+    })
+    const address = { status: { addresses: [{ type: 'IPAddress', value: '10.96.40.1' }] } }
+    const service = { namespace: 'way', name: 'ledger' }
+    const labels = { 'istio.io/use-waypoint': 'gate' }
+    await client.create(services, { metadata: { ...service, labels }, spec: { ports: [{ port: 80 }] } })
+    const targetRefs = [
+      { kind: 'Service', group: '', name: 'ledger' },
+      { kind: 'Service', group: '', name: 'typo' }
+    ]
+    const policy = { namespace: 'way', name: 'p' }
+    await client.create(authorizationPolicies, { metadata: policy, spec: { targetRefs, rules: [{}] } })
+    const ofService = async () => (await client.get(services, service))?.status?.conditions ?? []
+    const ofPolicy = async () => (await client.get(authorizationPolicies, policy))?.status?.conditions ?? []
+    await expect
+      .poll(ofService)
+      .toMatchObject([{ type: 'istio.io/WaypointBound', status: 'False', reason: 'WaypointIsNotReady' }])
+
+    await client.patch(gateways, { namespace: 'way', name: 'gate' }, address, { type: 'merge', subresource: 'status' })
+    await expect
+      .poll(ofService)
+      .toMatchObject([{ status: 'True', reason: 'WaypointAccepted', message: expect.stringContaining('way/gate') }])
+    await expect
+      .poll(ofPolicy)
+      .toMatchObject([
+        {
+          type: 'WaypointAccepted',
+          status: 'True',
+          reason: 'PartiallyInvalid',
+          message: 'Invalid targetRefs: Service.core:way/typo'
+        }
+      ])
+    expect((await fetchText(`/debug/ambientz`)).includes('"name":"p"')).toBe(false)
+
+    const unlabelled = { metadata: { labels: { 'istio.io/use-waypoint': null } } }
+    await client.patch(services, service, unlabelled, { type: 'merge' })
+    await expect.poll(ofService).toEqual([])
+    await client.delete(namespaces, { name: 'way' })
   })
 
   it('resends the workloads of a Service that changes', async () => {

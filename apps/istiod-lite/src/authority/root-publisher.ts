@@ -20,6 +20,8 @@ export interface RootPublisherOptions {
   readonly client: KubernetesClient
   readonly namespaces: Informer<V1Namespace>
   readonly files: readonly PublishedFile[]
+  /** Only one of several replicas writes. */
+  readonly leads: () => boolean
   readonly log: Logger
   readonly signal: AbortSignal
 }
@@ -65,7 +67,7 @@ function isIgnorable(error: unknown): boolean {
 
 /** Keeps the mesh root where pods can mount it (docs/spec/identity-ca.md 3.7). */
 export async function startRootPublisher(options: RootPublisherOptions): Promise<RootPublisher> {
-  const { client, namespaces, files, log, signal } = options
+  const { client, namespaces, files, leads, log, signal } = options
   const informers = new Map<string, Informer<V1ConfigMap>>()
   const waiting = new Map<string, number>()
   let running: Promise<void> | undefined
@@ -84,7 +86,7 @@ export async function startRootPublisher(options: RootPublisherOptions): Promise
     for (const [name, tries] of waiting) {
       waiting.delete(name)
       const namespace = namespaces.get(undefined, name)
-      if (namespace === undefined) continue
+      if (namespace === undefined || !leads()) continue
       try {
         for (const file of files) {
           await write(namespace, file).catch(error => {

@@ -1,10 +1,18 @@
 import type { AddressMessage, AuthorizationMessage, WorkloadMessage } from '@culvert/workloads'
 import { translatePolicy } from '../resources/authorization-policy.ts'
+import { type ManagedStatus, ztunnelPolicyManager } from '../resources/conditions.ts'
 import { endpointSliceWorkloads, serviceNameLabel } from '../resources/endpoint-slice-workloads.ts'
 import { isPublished, serviceFacts, serviceMessage } from '../resources/kubernetes-service.ts'
 import { convertPeerAuthentication, staticStrict } from '../resources/peer-authentication.ts'
 import { podWorkload } from '../resources/pod-workload.ts'
 import { serviceEntryServices, serviceEntryWorkloads } from '../resources/service-entry.ts'
+import {
+  serviceStatus,
+  targetOutcome,
+  targetsOf,
+  waypointAccepted,
+  workloadEntryStatus
+} from '../resources/waypoint-conditions.ts'
 import { workloadEntryLabels, workloadEntryWorkload } from '../resources/workload-entry.ts'
 import type { Read } from './unit-graph.ts'
 import {
@@ -15,6 +23,7 @@ import {
   policiesOf,
   selectingServices,
   slicedServices,
+  targetLookups,
   topics,
   type Views,
   waypointServedBy
@@ -23,8 +32,11 @@ import {
 export interface Computed {
   readonly addresses: readonly AddressMessage[]
   readonly policies: readonly AuthorizationMessage[]
+  /** Conditions for the object itself. */
+  readonly statuses?: readonly ManagedStatus[]
 }
 
+const ztunnelAccepted = 'ZtunnelAccepted'
 const nothing: Computed = { addresses: [], policies: [] }
 const workloads = (messages: readonly WorkloadMessage[]): Computed => ({
   addresses: messages.map(workload => ({ workload })),
@@ -54,7 +66,7 @@ export function computeUnit(views: Views, options: ComputeOptions, unit: string,
     case 'workloadEntry':
       return workloadEntry(views, read, namespace, name)
     case 'authorizationPolicy':
-      return authorizationPolicy(views, options, namespace, name)
+      return authorizationPolicy(views, options, read, namespace, name)
     case 'peerAuthentication':
       return peerAuthentication(views, read, namespace, name)
     case 'staticStrict':
@@ -98,7 +110,9 @@ function service(views: Views, read: Read, namespace: string, name: string): Com
     namespace: views.tables.namespace.get('', namespace),
     waypoint: binding?.kind === 'bound' ? binding.waypoint.address : undefined
   })
-  return message === undefined ? nothing : { addresses: [{ service: message }], policies: [] }
+  if (message === undefined) return nothing
+  const status = serviceStatus(binding ?? { kind: 'none' }, message.ingressUseWaypoint === true)
+  return { addresses: [{ service: message }], policies: [], statuses: [status] }
 }
 
 function endpointSlice(views: Views, read: Read, namespace: string, name: string): Computed {
@@ -133,7 +147,8 @@ function serviceEntry(views: Views, read: Read, namespace: string, name: string)
   })
   return {
     addresses: [...services.map(message => ({ service: message })), ...inside.map(workload => ({ workload }))],
-    policies: []
+    policies: [],
+    statuses: [serviceStatus(binding, false)]
   }
 }
 
@@ -147,15 +162,33 @@ function workloadEntry(views: Views, read: Read, namespace: string, name: string
     policies: policiesOf(views, read, namespace, labels),
     waypoint: binding.kind === 'bound' ? binding.waypoint.address : undefined
   })
-  return workloads([message])
+  const ownLabel = labels['istio.io/use-waypoint'] !== undefined
+  return { ...workloads([message]), statuses: [workloadEntryStatus(binding, ownLabel)] }
 }
 
-function authorizationPolicy(views: Views, options: ComputeOptions, namespace: string, name: string): Computed {
+function authorizationPolicy(
+  views: Views,
+  options: ComputeOptions,
+  read: Read,
+  namespace: string,
+  name: string
+): Computed {
   const object = views.tables.authorizationPolicy.get(namespace, name)
   if (object === undefined) return nothing
   const { rootNamespace } = views.mesh
-  const { authorization } = translatePolicy(object, { rootNamespace, dryRun: options.dryRunPolicies })
-  return authorization === undefined ? nothing : { addresses: [], policies: [authorization] }
+  const { authorization, condition } = translatePolicy(object, { rootNamespace, dryRun: options.dryRunPolicies })
+  const ztunnel: ManagedStatus = {
+    fieldManager: ztunnelPolicyManager,
+    owns: [ztunnelAccepted],
+    wants: condition === undefined ? [] : [{ type: ztunnelAccepted, ...condition }]
+  }
+  const lookups = targetLookups(views, read, namespace)
+  const outcomes = targetsOf(object).map(target => targetOutcome(target, namespace, rootNamespace, lookups))
+  return {
+    addresses: [],
+    policies: authorization === undefined ? [] : [authorization],
+    statuses: [ztunnel, waypointAccepted(outcomes)]
+  }
 }
 
 function peerAuthentication(views: Views, read: Read, namespace: string, name: string): Computed {

@@ -1,6 +1,7 @@
 import { type KubernetesObject, matchesLabels, type ServiceEntry, type V1EndpointSlice } from '@culvert/kubernetes'
 import type { PodIndex, PodRecord } from '@culvert/certificates'
 import { isSentToZtunnel } from '../resources/authorization-policy.ts'
+import type { ManagedStatus } from '../resources/conditions.ts'
 import { serviceNameLabel } from '../resources/endpoint-slice-workloads.ts'
 import { serviceFacts } from '../resources/kubernetes-service.ts'
 import type { MeshFacts } from '../resources/mesh-facts.ts'
@@ -38,6 +39,11 @@ export interface Inventory {
   readonly tables: ObjectTables
   /** Pods as node authorization sees them. */
   readonly podIndex: PodIndex
+  /** What the unit's object should say of itself. */
+  statusesOf(unit: string): readonly ManagedStatus[]
+  unitsWithStatus(): Iterable<string>
+  /** Units whose conditions were computed since the last call. */
+  takeStatusChanges(): Iterable<string>
 }
 
 const revisioned: ReadonlySet<ObjectKind> = new Set([
@@ -66,6 +72,8 @@ export function createInventory(options: InventoryOptions): Inventory {
   const entriesOfHost = createMultimap<ServiceEntry>()
   const podsOfNode = createMultimap<PodRecord>()
   const podRecords = new Map<string, PodRecord>()
+  const statusOf = new Map<string, readonly ManagedStatus[]>()
+  let statusChanges = new Set<string>()
   const views: { -readonly [Key in keyof Views]: Views[Key] } = {
     tables,
     slicesOfPod,
@@ -74,8 +82,13 @@ export function createInventory(options: InventoryOptions): Inventory {
     dryRunPolicies: options.dryRunPolicies
   }
   const graph = createUnitGraph((unit, read) => {
-    const { addresses, policies } = computeUnit(views, options, unit, read)
+    const { addresses, policies, statuses } = computeUnit(views, options, unit, read)
     publisher.publish(unit, addresses, policies)
+    if (statuses === undefined) statusOf.delete(unit)
+    else {
+      statusOf.set(unit, statuses)
+      statusChanges.add(unit)
+    }
   })
 
   function labelsOf(unit: string): Labels {
@@ -131,6 +144,9 @@ export function createInventory(options: InventoryOptions): Inventory {
     service(old, now) {
       const { namespace = '', name = '' } = (now ?? old)?.metadata ?? {}
       const { domain } = views.mesh
+      if (differ(old?.metadata?.labels, now?.metadata?.labels) || !old || !now) {
+        graph.touch(topics.target('Service', namespace, name))
+      }
       const seen = (service: typeof now) =>
         service && [serviceFacts(service, domain), service.spec?.selector, service.spec?.type === 'ExternalName']
       if (!differ(seen(old), seen(now))) return
@@ -182,7 +198,8 @@ export function createInventory(options: InventoryOptions): Inventory {
       else touchSelected(topics.peers(namespace), selectors)
     },
     serviceEntry(old, now) {
-      const { namespace = '' } = (now ?? old)?.metadata ?? {}
+      const { namespace = '', name = '' } = (now ?? old)?.metadata ?? {}
+      graph.touch(topics.target('ServiceEntry', namespace, name))
       if (old !== undefined) for (const host of old.spec?.hosts ?? []) entriesOfHost.delete(host, old)
       if (now !== undefined) for (const host of now.spec?.hosts ?? []) entriesOfHost.add(host, now)
       for (const host of new Set([...(old?.spec?.hosts ?? []), ...(now?.spec?.hosts ?? [])])) {
@@ -197,7 +214,8 @@ export function createInventory(options: InventoryOptions): Inventory {
       graph.touch(topics.waypoint(namespace, name))
     },
     gatewayClass(old, now) {
-      const className = (now ?? old)?.metadata?.name
+      const className = (now ?? old)?.metadata?.name ?? ''
+      graph.touch(topics.gatewayClass(className))
       for (const { metadata, spec } of tables.gateway.all()) {
         if (spec?.gatewayClassName === className)
           graph.touch(topics.waypoint(metadata?.namespace ?? '', metadata?.name ?? ''))
@@ -230,6 +248,13 @@ export function createInventory(options: InventoryOptions): Inventory {
     flush: () => graph.flush(),
     published: publisher,
     tables,
+    statusesOf: unit => statusOf.get(unit) ?? [],
+    unitsWithStatus: () => statusOf.keys(),
+    takeStatusChanges() {
+      const taken = statusChanges
+      statusChanges = new Set()
+      return taken
+    },
     podIndex: {
       pod: (namespace, name) => podRecords.get(`${namespace}/${name}`),
       podsOnNode: node => podsOfNode.get(node)

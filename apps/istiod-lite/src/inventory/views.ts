@@ -22,6 +22,7 @@ import {
   waypointOf,
   waypointReference
 } from '../resources/waypoint.ts'
+import type { TargetLookups } from '../resources/waypoint-conditions.ts'
 import type { Multimap } from './multimap.ts'
 import type { ObjectTables } from './objects.ts'
 import type { Read } from './unit-graph.ts'
@@ -48,7 +49,10 @@ export const topics = {
   peers: (namespace: string) => `peers ${namespace}`,
   anyPeer: 'any-peer',
   waypoint: (namespace: string, name: string) => `waypoint ${namespace}/${name}`,
-  host: (hostname: string) => `host ${hostname}`
+  host: (hostname: string) => `host ${hostname}`,
+  /** Labels of a Service or ServiceEntry, for those who refer to it by name. */
+  target: (kind: string, namespace: string, name: string) => `target ${kind} ${namespace}/${name}`,
+  gatewayClass: (name: string) => `gateway-class ${name}`
 }
 
 /** Services and entries of the namespace whose selector matches. */
@@ -205,4 +209,24 @@ function isOlder(a: ServiceEntry, b: ServiceEntry): boolean {
   const age = ({ metadata }: ServiceEntry) =>
     `${metadata?.creationTimestamp ?? ''} ${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`
   return age(a) < age(b)
+}
+
+/** What the targets of a policy are looked up in. */
+export function targetLookups(views: Views, read: Read, namespace: string): TargetLookups {
+  return {
+    serviceWaypoint(kind, name) {
+      if (kind !== 'Service' && kind !== 'ServiceEntry') return undefined
+      read(topics.target(kind, namespace, name))
+      const table = kind === 'Service' ? views.tables.service : views.tables.serviceEntry
+      const object = table.get(namespace, name)
+      if (object === undefined) return undefined
+      const binding = bindingOf(views, read, { traffic: 'service', namespace, labels: object.metadata?.labels ?? {} })
+      return binding.kind === 'bound' ? binding.waypoint : null
+    },
+    isWaypoint: name => waypointNamed(views, read, namespace, name) !== undefined,
+    classController(name) {
+      read(topics.gatewayClass(name))
+      return views.tables.gatewayClass.get('', name)?.spec?.controllerName
+    }
+  }
 }

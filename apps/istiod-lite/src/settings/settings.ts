@@ -34,6 +34,8 @@ export interface Settings {
     readonly rotationCheckSeconds: number
     readonly rotationGracePercent: number
     readonly rotationJitter: boolean
+    /** A plugged-in root bundle may grow or shrink while running. */
+    readonly multiRoot: boolean
     readonly rootConfigMap: string
     /** Undefined: not published. */
     readonly crlConfigMap: string | undefined
@@ -108,6 +110,7 @@ export function readSettings(env: Environment, args: Arguments, mesh: MeshConfig
       rotationCheckSeconds: seconds('CITADEL_SELF_SIGNED_ROOT_CERT_CHECK_INTERVAL', '1h'),
       rotationGracePercent: count('CITADEL_SELF_SIGNED_ROOT_CERT_GRACE_PERIOD_PERCENTILE', 20, 0),
       rotationJitter: boolean('CITADEL_ENABLE_JITTER_FOR_ROOT_CERT_ROTATOR', true),
+      multiRoot: boolean('ISTIO_MULTIROOT_MESH', false),
       rootConfigMap: text('PILOT_CA_CERT_CONFIGMAP', 'istio-ca-root-cert'),
       crlConfigMap: boolean('PILOT_ENABLE_CA_CRL', true) ? text('PILOT_CRL_CONFIGMAP', 'istio-ca-crl') : undefined
     },
