@@ -50,6 +50,7 @@ class TunnelServer implements HboneServer {
   #listener: net.Server | undefined
   #onEmpty: (() => void) | undefined
   #draining = false
+  #closed = false
 
   constructor(options: HboneServerOptions) {
     this.#options = options
@@ -99,8 +100,11 @@ class TunnelServer implements HboneServer {
 
   async close(): Promise<void> {
     this.#draining = true
+    this.#closed = true
     this.#listener?.close()
     for (const socket of this.#pending) setImmediate(() => socket.destroy())
+    // Nobody waits for credentials that are still being fetched.
+    this.#pending.clear()
     for (const tunnel of this.#tunnels) tunnel.destroy()
     if (this.size === 0) return
     const before = this.#onEmpty
@@ -136,9 +140,11 @@ class TunnelServer implements HboneServer {
         this.#checkEmpty()
       })
       if (socket.destroyed) this.#tunnels.delete(tunnel)
-      if (this.#draining) tunnel.release()
+      if (this.#closed) tunnel.destroy()
+      else if (this.#draining) tunnel.release()
     } catch (error) {
       setImmediate(() => socket.destroy())
+      if (this.#closed) return
       const detail = error instanceof Error ? error.message : String(error)
       this.#options.onHandshakeFailed?.({ peer, local, message: `tls handshake error: ${detail}` })
     } finally {

@@ -141,21 +141,12 @@ class KeyedTunnelPool implements TunnelPool {
   async #create(request: TunnelRequest, signal: AbortSignal | undefined): Promise<ClientTunnel> {
     const ending = this.#ending.signal
     const either = signal === undefined ? ending : AbortSignal.any([signal, ending])
-    let socket: net.Socket
+    let tunnel: ClientTunnel
     try {
-      socket = await this.#dial(request.to, { signal: either })
+      tunnel = await this.#open(request, either)
     } catch (error) {
-      if (ending.aborted) throw ending.reason
-      if (signal?.aborted) throw aborted(signal)
-      throw dialError(request.to, error)
+      throw ending.aborted ? ending.reason : error
     }
-    const tunnel = await openTunnel(tcpSide(socket), {
-      credential: request.credential,
-      expectedIdentities: request.expectedIdentities,
-      handshakeTimeout: this.#handshakeTimeout,
-      http2: this.#http2,
-      signal: either
-    })
     if (ending.aborted) {
       tunnel.destroy()
       throw ending.reason
@@ -167,6 +158,22 @@ class KeyedTunnelPool implements TunnelPool {
     tunnel.onUnusable(() => this.#forget(tunnel))
     tunnel.onClose(() => this.#standing.delete(tunnel))
     return tunnel
+  }
+
+  async #open(request: TunnelRequest, signal: AbortSignal): Promise<ClientTunnel> {
+    let socket: net.Socket
+    try {
+      socket = await this.#dial(request.to, { signal })
+    } catch (error) {
+      throw signal.aborted ? aborted(signal) : dialError(request.to, error)
+    }
+    return await openTunnel(tcpSide(socket), {
+      credential: request.credential,
+      expectedIdentities: request.expectedIdentities,
+      handshakeTimeout: this.#handshakeTimeout,
+      http2: this.#http2,
+      signal
+    })
   }
 
   /** Back into the pool, as the one used last; its release timer starts anew. */

@@ -24,6 +24,7 @@ export async function serveCaptured(
 ): Promise<void> {
   const { handler, live } = context
   const decision = await handler.connection(captured)
+  connection.decided = true
   switch (decision.kind) {
     case 'refuse':
       socket.destroy()

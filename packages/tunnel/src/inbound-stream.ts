@@ -21,6 +21,7 @@ export async function serveInboundStream(
     authority: stream.authority,
     headers: stream.headers
   })
+  connection.decided = true
   if (decision.kind === 'answer') {
     stream.answer(decision.status)
     live.finish(connection)

@@ -14,6 +14,8 @@ export class LiveConnection {
   /** Aborts dials on its behalf. */
   readonly abort: AbortController = new AbortController()
   cutReason: CutReason | undefined
+  /** Its handler has answered. */
+  decided = false
   join: Join | undefined
   /** Of the join, already told in a batch. */
   toldFromClient = 0
@@ -39,6 +41,8 @@ export class LiveConnection {
 export class LiveConnections {
   readonly #handler: PodHandler
   readonly #live = new Map<ConnectionId, LiveConnection>()
+  /** Cut with all others before they were decided: their outcomes come with their decisions, nobody waits for them. */
+  readonly #leftUndecided = new Set<LiveConnection>()
   readonly #nextId: () => ConnectionId
   #timer: NodeJS.Timeout | undefined
   #onEmpty: (() => void) | undefined
@@ -64,7 +68,13 @@ export class LiveConnections {
   }
 
   cutAll(reason: CutReason): void {
-    for (const connection of [...this.#live.values()]) connection.cut(reason)
+    for (const connection of [...this.#live.values()]) {
+      connection.cut(reason)
+      if (connection.decided) continue
+      this.#live.delete(connection.id)
+      this.#leftUndecided.add(connection)
+    }
+    this.#checkEmpty()
   }
 
   /** Waits for both directions and tells the outcome. */
@@ -78,7 +88,7 @@ export class LiveConnections {
 
   /** The outcome of a connection; how it was cut outranks what that broke. */
   finish(connection: LiveConnection, failure?: Failure): void {
-    if (!this.#live.delete(connection.id)) return
+    if (!this.#live.delete(connection.id) && !this.#leftUndecided.delete(connection)) return
     const { id, join, cutReason } = connection
     const shown: Failure | undefined = cutReason === undefined ? failure : { code: cutReason, detail: '' }
     const outcome: Outcome = {
@@ -89,6 +99,10 @@ export class LiveConnections {
       ...(shown === undefined ? {} : { failure: shown })
     }
     this.#handler.closed(outcome)
+    this.#checkEmpty()
+  }
+
+  #checkEmpty(): void {
     if (this.#live.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined

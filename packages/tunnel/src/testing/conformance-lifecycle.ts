@@ -112,6 +112,27 @@ export function lifecycleConformance(createMesh: () => TestMesh): void {
     await server.outcome()
   })
 
+  it('closes a pod without waiting for decisions and certificates that never come', async () => {
+    await using mesh = createMesh()
+    const application = await mesh.application(echo)
+    const never = new Promise<never>(() => {})
+    const server = await mesh.server({ stream: () => never })
+    const silent = await mesh.server({ credential: undefined })
+    silent.serverCredential = () => never
+    const targets = [server, silent]
+    const client = await mesh.pod({
+      connection: () => {
+        const next = targets.shift()
+        return next === undefined ? never : mesh.tunnel(next.address('inbound-hbone'), application)
+      }
+    })
+    for (let count = 0; count < 3; count++) await mesh.connect(client.address('outbound'))
+    await server.until(() => server.streams.length === 1)
+    await silent.until(() => silent.tunnelsAccepted === 1)
+    await Promise.all([server, silent, client].map(pod => pod.path.close()))
+    expect(client.outcomes.map(({ failure }) => failure?.code)).toEqual(['DRAINED', 'DRAINED'])
+  })
+
   it('opens no listener of a pod when one address is taken, and names it', async () => {
     await using mesh = createMesh()
     const first = await mesh.pod()
