@@ -149,16 +149,14 @@ describe('discovery', () => {
     await expect
       .poll(ofService)
       .toMatchObject([{ status: 'True', reason: 'WaypointAccepted', message: expect.stringContaining('way/gate') }])
-    await expect
-      .poll(ofPolicy)
-      .toMatchObject([
-        {
-          type: 'WaypointAccepted',
-          status: 'True',
-          reason: 'PartiallyInvalid',
-          message: 'Invalid targetRefs: Service.core:way/typo'
-        }
-      ])
+    await expect.poll(ofPolicy).toMatchObject([
+      {
+        type: 'WaypointAccepted',
+        status: 'True',
+        reason: 'PartiallyInvalid',
+        message: 'Invalid targetRefs: Service.core:way/typo'
+      }
+    ])
     expect((await fetchText(`/debug/ambientz`)).includes('"name":"p"')).toBe(false)
 
     const unlabelled = { metadata: { labels: { 'istio.io/use-waypoint': null } } }

@@ -26,6 +26,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly httpPort: number
   readonly monitoringPort: number
   readonly log: string[]
+  /** Stops istiod and leaves the API server. */
+  stop(): Promise<void>
   createNamespace(name: string, labels?: Record<string, string>): Promise<void>
   createAccount(namespace: string, name: string): Promise<void>
   /** Waits until the names of the published addresses satisfy `enough`. */
@@ -85,7 +87,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   )
   const stop = new AbortController()
   const addresses = await istiod.start({ signal: stop.signal })
-  disposers.unshift(() => istiod.drain({ deadline: AbortSignal.timeout(200) }))
+  const stopIstiod = (): Promise<void> => istiod.drain({ deadline: AbortSignal.timeout(200) })
+  disposers.unshift(stopIstiod)
 
   return {
     client,
@@ -95,6 +98,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     httpPort: addresses.http.port,
     monitoringPort: addresses.monitoring.port,
     log,
+    stop: stopIstiod,
     async createNamespace(name, labels) {
       await client.create(namespaces, { metadata: { name, ...(labels === undefined ? {} : { labels }) } })
     },
