@@ -64,14 +64,19 @@ describe('the add-event server', () => {
     expect(statuses).toEqual([500])
   })
 
-  it.each(['', 'nonsense', '[]', `${body} trailing`, '{"IPs":[{"Address":{"IP":"10.42.3"}}]}', '{"PodName":7}'])(
-    'answers 400 to %j and lives on',
-    async text => {
-      server = await startEventServer({ socketPath, add: async () => {}, onAnswer: () => {} })
-      expect((await post(text)).status).toBe(400)
-      expect((await post(body)).status).toBe(200)
-    }
-  )
+  it.each([
+    '',
+    'nonsense',
+    '[]',
+    `${body} trailing`,
+    '{"IPs":[{"Address":{"IP":"10.42.3"}}]}',
+    '{"PodName":7}',
+    '{"IPs":[{"Address":{"IP":"10.42.3.1","Mask":"no mask"}}]}'
+  ])('answers 400 to %j and lives on', async text => {
+    server = await startEventServer({ socketPath, add: async () => {}, onAnswer: () => {} })
+    expect((await post(text)).status).toBe(400)
+    expect((await post(body)).status).toBe(200)
+  })
 
   it('tells the enrolment when the caller hangs up', async () => {
     const { promise: aborted, resolve } = Promise.withResolvers<unknown>()

@@ -83,8 +83,14 @@ export function parsePodAddEvent(body: string): PodAddEvent {
 }
 
 function address(item: unknown, index: number): string {
-  const ip = text(fields(fields(item, `IPs[${index}]`).get('address'), `IPs[${index}].Address`), 'IP')
+  const given = fields(fields(item, `IPs[${index}]`).get('address'), `IPs[${index}].Address`)
+  const ip = text(given, 'IP')
   if (isIP(ip) === 0) throw new BadEvent(`IPs[${index}].Address.IP ${JSON.stringify(ip.slice(0, 60))} is no IP address`)
+  // The mask has no use here, but a wrong one is a wrong event.
+  const mask = text(given, 'Mask')
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(mask) || mask.length % 4 !== 0) {
+    throw new BadEvent(`IPs[${index}].Address.Mask ${JSON.stringify(mask.slice(0, 60))} is no base64`)
+  }
   return unmapAddress(ip)
 }
 

@@ -20,6 +20,8 @@ export interface AgentBench extends AsyncDisposable {
   pod(name: string, ip: string): Promise<{ netns: Netns; path: string }>
   /** A process of the pod, as the host's /proc shows it. */
   process(pid: number, podUid: string, netns: Netns): void
+  /** A kubelet of this user. */
+  kubelet(uid: number): void
   sh(netns: Netns, command: string): Promise<string>
   start(changes?: Partial<AgentSettings>): RunningAgent
   /** A ztunnel that answers as told; what it is sent is in `seen`. */
@@ -120,6 +122,12 @@ export async function createAgentBench(): Promise<AgentBench> {
       const fields = Array.from({ length: 30 }, (_, index) => (index === 18 ? '500' : '0'))
       writeFileSync(`${folder}/stat`, `${pid} (app) S ${fields.join(' ')}\n`)
       writeFileSync(`${folder}/cgroup`, `0::/kubepods/besteffort/pod${podUid}/0123456789ab\n`)
+    },
+    kubelet(uid) {
+      mkdirSync(inside('host/proc/20'))
+      writeFileSync(inside('host/proc/20/comm'), 'kubelet\n')
+      writeFileSync(inside('host/proc/20/cmdline'), 'kubelet\0')
+      writeFileSync(inside('host/proc/20/status'), `Uid:\t${uid}\t${uid}\t${uid}\t${uid}\n`)
     },
     start(changes = {}) {
       const stop = new AbortController()

@@ -223,6 +223,26 @@ describe.skipIf(missing)(`the node agent (${missing ?? 'as root'})`, () => {
     expect(await bench.sh(netns, 'iptables-save')).toContain('ISTIO_OUTPUT')
   })
 
+  it('works through native nftables', async () => {
+    await using bench = await createAgentBench()
+    bench.api.set('namespaces', namespaceOf('shop', ambientLabel))
+    bench.api.set('pods', podOf('till-0', { uid, ips: ['10.9.9.9'] }))
+    const { netns } = await bench.pod('cni-1', '10.9.9.9')
+    bench.process(77, uid, netns)
+    bench.kubelet(0)
+    bench.ztunnel()
+    bench.start({ nativeNftables: true })
+    await bench.api.until('pods', 'till-0', enabled)
+    expect(await bench.sh(netns, 'nft list ruleset')).toContain('table inet istio-ambient-raw')
+    const host = await bench.sh(bench.host, 'nft list ruleset')
+    expect(host).toContain(`10.9.9.9 comment "${uid}"`)
+    expect(host).toContain('snat ip to 169.254.7.127')
+    bench.api.set('namespaces', namespaceOf('shop'))
+    await bench.api.until('pods', 'till-0', out)
+    expect(await bench.sh(netns, 'nft list ruleset')).toBe('')
+    expect(await bench.sh(bench.host, 'nft list ruleset')).not.toContain('10.9.9.9')
+  })
+
   it('cannot start without the host namespace, and leaves nothing behind', async () => {
     await using bench = await createAgentBench()
     const agent = bench.start({ hostRoot: path.join(bench.dir, 'nowhere') })

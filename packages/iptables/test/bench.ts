@@ -15,6 +15,18 @@ export const missing: string | undefined = process.getuid?.() === 0 ? undefined 
 export const podIp = '10.77.0.2'
 export const peerIp = '10.77.0.1'
 
+/** The same bench in the other family. */
+export const addresses = {
+  ipv4: { pod: podIp, peer: peerIp, probe: defaultProbeAddresses.ipv4, client: '10.99.9.1', resolver: '10.96.0.10' },
+  ipv6: {
+    pod: 'fd77::2',
+    peer: 'fd77::1',
+    probe: defaultProbeAddresses.ipv6,
+    client: 'fd99:9::1',
+    resolver: 'fd96::10'
+  }
+} as const
+
 /** A pod and a peer that is its gateway, as two namespaces joined by a veth pair. */
 export interface Bench extends AsyncDisposable {
   readonly pod: Netns
@@ -44,11 +56,13 @@ export async function createBench(): Promise<Bench> {
     peer,
     `ip link set lo up
      ip link add veth0 type veth peer name eth0 netns /proc/${process.pid}/fd/${pod.fd}
-     ip addr add ${peerIp}/24 dev veth0; ip addr add ${defaultProbeAddresses.ipv4}/32 dev lo; ip link set veth0 up`
+     ip addr add ${peerIp}/24 dev veth0; ip addr add ${defaultProbeAddresses.ipv4}/32 dev lo; ip link set veth0 up
+     ip addr add fd77::1/64 dev veth0 nodad; ip addr add ${defaultProbeAddresses.ipv6}/128 dev lo nodad`
   )
   await sh(
     pod,
-    `ip link set lo up; ip addr add ${podIp}/24 dev eth0; ip link set eth0 up; ip route add default via ${peerIp}`
+    `ip link set lo up; ip addr add ${podIp}/24 dev eth0; ip link set eth0 up; ip route add default via ${peerIp}
+     ip addr add fd77::2/64 dev eth0 nodad; ip route add default via fd77::1`
   )
   return {
     pod,

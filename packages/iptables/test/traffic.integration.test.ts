@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import { bindUdp, connectTcp } from '@culvert/netns'
 import { describe, expect, it } from 'vitest'
-import { defaultProbeAddresses, noOverrides } from '../src/index.ts'
-import { type Bench, capturing, createBench, missing, peerIp, podIp } from './bench.ts'
+import { noOverrides } from '../src/index.ts'
+import { addresses, type Bench, capturing, createBench, missing } from './bench.ts'
 
 const ztunnelMark = 0x539
 
@@ -15,12 +15,18 @@ async function greet(connecting: Promise<net.Socket>): Promise<void> {
   socket.destroy()
 }
 
-describe.skipIf(missing).each(['iptables', 'nftables'] as const)(
-  `traffic of a pod, %s (${missing ?? 'as root'})`,
-  kind => {
+const rows = (['iptables', 'nftables'] as const).flatMap(kind =>
+  (['ipv4', 'ipv6'] as const).map(family => ({ kind, family }))
+)
+
+describe.skipIf(missing).each(rows)(
+  `traffic of a pod, $kind, $family (${missing ?? 'as root'})`,
+  ({ kind, family }) => {
+    const { pod: podIp, peer: peerIp, probe, client, resolver } = addresses[family]
+
     async function enrolled(options: { bypassInbound?: boolean } = {}): Promise<Bench> {
       const bench = await createBench()
-      const { capture } = await capturing(kind, { host: bench.peer })
+      const { capture } = await capturing(kind, { host: bench.peer, ipv6: family === 'ipv6' })
       await capture.createPodRules(bench.pod, { ...noOverrides, ...options })
       return bench
     }
@@ -47,8 +53,8 @@ describe.skipIf(missing).each(['iptables', 'nftables'] as const)(
       await greet(connectTcp(bench.peer, { ip: podIp, port: 15008 }))
       expect(hbone.seen).toMatchObject([{ from: peerIp }])
       expect(app.seen).toEqual([])
-      await greet(connectTcp(bench.peer, { ip: podIp, port: 7000 }, { from: defaultProbeAddresses.ipv4 }))
-      expect(app.seen).toMatchObject([{ from: defaultProbeAddresses.ipv4 }])
+      await greet(connectTcp(bench.peer, { ip: podIp, port: 7000 }, { from: probe }))
+      expect(app.seen).toMatchObject([{ from: probe }])
       expect(plain.seen).toHaveLength(1)
     })
 
@@ -56,10 +62,10 @@ describe.skipIf(missing).each(['iptables', 'nftables'] as const)(
       await using bench = await enrolled()
       const app = await bench.serve(bench.pod, '::', 7000)
       const spoofed = (timeout: number): Promise<net.Socket> =>
-        connectTcp(bench.pod, { ip: podIp, port: 7000 }, { mark: ztunnelMark, from: '10.99.9.1', timeout })
+        connectTcp(bench.pod, { ip: podIp, port: 7000 }, { mark: ztunnelMark, from: client, timeout })
       await greet(spoofed(5000))
-      expect(app.seen).toMatchObject([{ from: '10.99.9.1' }])
-      await bench.sh(bench.pod, 'ip rule del pref 32764')
+      expect(app.seen).toMatchObject([{ from: client }])
+      await bench.sh(bench.pod, `ip ${family === 'ipv4' ? '-4' : '-6'} rule del pref 32764`)
       await expect(spoofed(700)).rejects.toThrowError()
     })
 
@@ -87,24 +93,24 @@ describe.skipIf(missing).each(['iptables', 'nftables'] as const)(
        nft 'add chain inet probe late { type filter hook input priority 10 ; }'
        nft 'add rule inet probe late tcp dport 7000 ct mark 0xabcde111 counter'`
       )
-      await greet(
-        connectTcp(bench.pod, { ip: podIp, port: 7000 }, { mark: ztunnelMark, from: '10.99.9.1', timeout: 5000 })
-      )
+      await greet(connectTcp(bench.pod, { ip: podIp, port: 7000 }, { mark: ztunnelMark, from: client, timeout: 5000 }))
       const listing = await bench.sh(bench.pod, 'nft list chain inet probe late')
       expect(Number(/counter packets (\d+)/.exec(listing)?.[1])).toBeGreaterThan(0)
     })
 
     it('leads UDP DNS into 15053 and its answers back', async () => {
       await using bench = await enrolled()
-      const proxy = dgram.createSocket('udp4')
-      const app = dgram.createSocket('udp4')
+      const proxy = dgram.createSocket(family === 'ipv4' ? 'udp4' : 'udp6')
+      const app = dgram.createSocket(family === 'ipv4' ? 'udp4' : 'udp6')
       try {
-        proxy.bind({ fd: bindUdp(bench.pod, { ip: '127.0.0.1', port: 15053, mark: ztunnelMark }) })
+        proxy.bind({
+          fd: bindUdp(bench.pod, { ip: family === 'ipv4' ? '127.0.0.1' : '::1', port: 15053, mark: ztunnelMark })
+        })
         proxy.on('message', (_query, from) => proxy.send('answer', from.port, from.address))
-        app.bind({ fd: bindUdp(bench.pod, { ip: '0.0.0.0', port: 0 }) })
-        app.send('query', 53, '10.96.0.10')
+        app.bind({ fd: bindUdp(bench.pod, { ip: family === 'ipv4' ? '0.0.0.0' : '::', port: 0 }) })
+        app.send('query', 53, resolver)
         const [answer, from] = (await once(app, 'message')) as [Buffer, dgram.RemoteInfo]
-        expect(`${answer} from ${from.address}:${from.port}`).toBe('answer from 10.96.0.10:53')
+        expect(`${answer} from ${from.address}:${from.port}`).toBe(`answer from ${resolver}:53`)
       } finally {
         proxy.close()
         app.close()
