@@ -29,6 +29,7 @@ export interface TestNode {
     path: string,
     options?: { method?: string; headers?: Record<string, string> }
   ) => Promise<HttpAnswer>
+  readonly listens: (port: number) => Promise<boolean>
   readonly ready: () => Promise<void>
   readonly stop: () => Promise<void>
 }
@@ -98,6 +99,7 @@ export async function startNode(options: {
     lines: output.lines,
     line: output.line,
     http,
+    listens: port => isListening(netns, port),
     ready: () =>
       until(async () => (await http(15021, '/healthz/ready').catch(() => undefined))?.status === 200, output.lines),
     stop: async () => {
@@ -109,6 +111,16 @@ export async function startNode(options: {
       netns.close()
       rmSync(folder, { recursive: true, force: true })
     }
+  }
+}
+
+export async function isListening(netns: Netns, port: number): Promise<boolean> {
+  try {
+    const socket = await connectTcp(netns, { ip: '127.0.0.1', port })
+    socket.destroy()
+    return true
+  } catch {
+    return false
   }
 }
 

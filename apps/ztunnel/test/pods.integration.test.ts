@@ -3,11 +3,11 @@ import { closeSync, mkdtempSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectTcp, listenSeqpacket, listenTcp, type Netns, type SeqpacketSocket } from '@culvert/netns'
+import { listenSeqpacket, listenTcp, type Netns, type SeqpacketSocket } from '@culvert/netns'
 import { describe, expect, it } from 'vitest'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { denyPrincipal, echo, podWorkload, roundTrip, skipReason, snapshotPod, titled } from './mesh.ts'
-import { must, startNode, type TestNode, until } from './node.ts'
+import { isListening, must, startNode, type TestNode, until } from './node.ts'
 import { createPods, type TestPod } from './pods.ts'
 
 interface Scene extends AsyncDisposable {
@@ -45,16 +45,6 @@ async function scene(): Promise<Scene> {
   }
 }
 
-async function isListening(netns: Netns, port: number): Promise<boolean> {
-  try {
-    const socket = await connectTcp(netns, { ip: '127.0.0.1', port })
-    socket.destroy()
-    return true
-  } catch {
-    return false
-  }
-}
-
 const podPorts = [15001, 15006, 15008, 15053]
 const listening = (netns: Netns): Promise<boolean[]> => Promise.all(podPorts.map(port => isListening(netns, port)))
 const all = podPorts.map(() => true)
@@ -87,14 +77,7 @@ describe.skipIf(skipReason)(titled('pods of a node'), () => {
     await node.ready()
     expect(await listening(mesh.client.netns)).toEqual(all)
     expect(await listening(mesh.server.netns)).toEqual(none)
-    const own = await Promise.all(
-      podPorts.map(port =>
-        node.http(port, '/').then(
-          () => true,
-          () => false
-        )
-      )
-    )
+    const own = await Promise.all(podPorts.map(node.listens))
     expect(own).toEqual(none)
   })
 

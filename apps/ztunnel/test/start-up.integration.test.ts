@@ -113,3 +113,18 @@ policies:
     expect(JSON.parse((await node.http(15000, '/config_dump')).body).staticConfig.workloads).toHaveLength(2)
   })
 })
+
+describe.skipIf(skipReason)(titled('dedicated mode'), () => {
+  it('serves one workload in its own namespace, without a node agent', async () => {
+    await using stack = new AsyncDisposableStack()
+    const controlPlane = await startControlPlane()
+    stack.defer(controlPlane.close)
+    const env = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-0/cart' }
+    const node = await startNode({ controlPlane, env })
+    stack.defer(node.stop)
+    await node.ready()
+    for (const port of [15001, 15006, 15008, 15053]) expect(await node.listens(port)).toBe(true)
+    expect((await node.http(15020, '/metrics')).body).not.toContain('workload_manager')
+    expect(JSON.parse((await node.http(15000, '/config_dump')).body)).not.toHaveProperty('workloadState')
+  })
+})

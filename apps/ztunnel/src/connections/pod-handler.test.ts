@@ -1,0 +1,416 @@
+import { createAuthorizer } from '@culvert/authorization'
+import { createCertificateAuthority, readCertificateChain, selfSignedRoot } from '@culvert/certificates'
+import { createCsr } from '@culvert/spiffe'
+import { createLog, createMetrics, type Metrics, parseLogFilter } from '@culvert/telemetry'
+import type {
+  CapturedConnection,
+  ConnectionDecision,
+  Direct,
+  HeaderField,
+  InboundStream,
+  PodHandler,
+  Tunnel
+} from '@culvert/tunnel'
+import {
+  type AddressUpdate,
+  createPolicyStore,
+  createWorkloadIndex,
+  emptyMatch,
+  type PolicyStore
+} from '@culvert/workloads'
+import { ports, serviceUpdate, workloadUpdate } from '@culvert/workloads/testing'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { createAccessLog } from '../observe/access-log.ts'
+import { createConnectionRecords } from '../observe/connection-records.ts'
+import { declareTrafficMetrics } from '../observe/traffic-metrics.ts'
+import type { NodeContext } from './context.ts'
+import { createLiveConnections, type LiveConnections } from './live-connections.ts'
+import { createPodHandler } from './pod-handler.ts'
+
+let fetchCertificate: (identity: string) => ReturnType<NodeContext['certificates']['certificate']>
+
+beforeAll(async () => {
+  const root = await selfSignedRoot({ organization: 'test', ttlSeconds: 3_600 })
+  const authority = await createCertificateAuthority({
+    signingCertificate: root.certificate,
+    signingKey: root.key,
+    chain: '',
+    rootBundle: root.certificate
+  })
+  fetchCertificate = async identity => {
+    const { csr, privateKey } = await createCsr(identity)
+    return readCertificateChain(
+      await authority.sign({ csr, sans: [identity], ttlSeconds: 60 }),
+      identity,
+      privateKey,
+      identity
+    )
+  }
+})
+
+const labels = { workloadName: 'cart', workloadType: 'deployment', canonicalName: 'cart', canonicalRevision: 'v3' }
+const cart = workloadUpdate({
+  uid: 'c//Pod/shop/cart-0',
+  name: 'cart-0',
+  serviceAccount: 'cart',
+  workloadIps: ['10.61.0.7'],
+  network: 'n1',
+  locality: { region: 'eu-1', zone: 'a', subzone: '' },
+  ...labels
+})
+const stock = workloadUpdate({
+  uid: 'c//Pod/shop/stock-0',
+  name: 'stock-0',
+  serviceAccount: 'stock',
+  workloadIps: ['10.61.4.20'],
+  network: 'n1',
+  workloadName: 'stock',
+  canonicalName: 'stock',
+  services: new Map([['shop/stock.shop.svc', ports({ 80: 8080 })]])
+})
+const stockService = serviceUpdate({ hostname: 'stock.shop.svc', vips: [{ network: 'n1', ip: '10.200.5.9' }] })
+
+interface Scene {
+  readonly handler: PodHandler
+  readonly lines: string[]
+  readonly live: LiveConnections
+  readonly policies: PolicyStore
+  readonly metrics: Metrics
+  readonly cut: number[]
+}
+
+function scene(
+  options: {
+    updates?: AddressUpdate[]
+    pod?: { name: string; serviceAccount: string }
+    certificate?: NodeContext['certificates']['certificate']
+    responseBaggage?: boolean
+  } = {}
+): Scene {
+  const lines: string[] = []
+  const log = createLog({
+    style: 'ztunnel',
+    json: false,
+    filter: parseLogFilter('debug'),
+    write: line => lines.push(line.trimEnd())
+  })
+  const index = createWorkloadIndex()
+  index.apply({ updates: options.updates ?? [cart, stock, stockService], removals: [] })
+  const policies = createPolicyStore()
+  const metrics = createMetrics()
+  const traffic = declareTrafficMetrics(metrics)
+  const accessLog = createAccessLog(log.scope('access'))
+  const live = createLiveConnections()
+  const cut: number[] = []
+  const node: NodeContext = {
+    routing: {
+      index,
+      network: 'n1',
+      illegalPorts: new Set([15001, 15006, 15008]),
+      onDemand: false,
+      localhostAppTunnel: true,
+      random: () => 0
+    },
+    index,
+    authorizer: createAuthorizer(policies),
+    certificates: { certificate: options.certificate ?? (identity => fetchCertificate(identity)) },
+    answers: () => ({ demand: async () => undefined, resolve: async () => undefined }),
+    records: createConnectionRecords({ accessLog, metrics: traffic }),
+    accessLog,
+    sockets: traffic.sockets,
+    log: log.scope('ztunnel::proxy'),
+    responseBaggage: options.responseBaggage ?? true
+  }
+  const handler = createPodHandler(node, {
+    identity: { namespace: 'shop', ...(options.pod ?? { name: 'cart-0', serviceAccount: 'cart' }) },
+    live,
+    path: () => ({ cut: (id: number) => cut.push(id) }) as never
+  })
+  return { handler, lines, live, policies, metrics, cut }
+}
+
+const captured = (ip: string, port: number): CapturedConnection => ({
+  id: 1,
+  role: 'outbound',
+  source: { ip: '10.61.0.7', port: 51000 },
+  destination: { ip, port }
+})
+
+async function tunnelOf(decision: ConnectionDecision | Promise<ConnectionDecision>): Promise<Tunnel> {
+  const decided = await decision
+  if (decided.kind !== 'tunnel') throw new Error(`decided ${decided.kind}`)
+  return decided
+}
+
+const header = (headers: readonly HeaderField[], name: string): string | undefined =>
+  headers.find(([key]) => key === name)?.[1]
+
+describe('outbound', () => {
+  it('[hbone-7] tells the server who asks and for which service', async () => {
+    const { handler } = scene()
+    const { to, outer, inner } = await tunnelOf(handler.connection(captured('10.200.5.9', 80)))
+    expect(to).toEqual({ ip: '10.61.4.20', port: 15008 })
+    expect(inner).toBeUndefined()
+    expect(outer.headers.map(([name]) => name)).toEqual(['baggage', 'forwarded', 'traceparent'])
+    expect(outer.headers.slice(0, 2)).toEqual([
+      [
+        'baggage',
+        'k8s.cluster.name=Kubernetes,k8s.namespace.name=shop,k8s.deployment.name=cart,service.name=cart,service.version=v3,cloud.region=eu-1,cloud.availability_zone=a'
+      ],
+      ['forwarded', 'for="10.61.0.7:51000";host=stock.shop.svc']
+    ])
+    expect(header(outer.headers, 'traceparent')).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)
+    expect(outer).toMatchObject({
+      authority: '10.61.4.20:8080',
+      expectedIdentities: ['spiffe://cluster.local/ns/shop/sa/stock'],
+      identity: 'spiffe://cluster.local/ns/shop/sa/cart',
+      applicationIp: '10.61.0.7',
+      credential: { trustDomain: 'cluster.local' }
+    })
+  })
+
+  it('[hbone-7] names no host where no service was called', async () => {
+    const { handler } = scene()
+    const { outer } = await tunnelOf(handler.connection(captured('10.61.4.20', 8080)))
+    expect(header(outer.headers, 'forwarded')).toBe('for="10.61.0.7:51000"')
+  })
+
+  describe('through another network', () => {
+    const gateway = workloadUpdate({
+      uid: 'g',
+      name: 'east-west-0',
+      namespace: 'istio-gateways',
+      serviceAccount: 'ew',
+      workloadIps: ['10.61.9.9'],
+      network: 'n1'
+    })
+    const remote = workloadUpdate({
+      uid: 'r',
+      name: 'stock-far',
+      serviceAccount: 'stock',
+      network: 'n2',
+      networkGateway: { destination: { network: 'n1', ip: '10.61.9.9' }, hboneMtlsPort: 15008 },
+      services: new Map([['shop/stock.shop.svc', ports({ 80: 8080 })]])
+    })
+    const service = serviceUpdate({
+      hostname: 'stock.shop.svc',
+      vips: [{ network: 'n1', ip: '10.200.5.9' }],
+      subjectAltNames: ['spiffe://cluster.local/ns/shop/sa/stock']
+    })
+    const updates = [cart, gateway, remote, service]
+
+    it('[hbone-8] puts a second tunnel into the first, which alone names our network', async () => {
+      const { handler, lines } = scene({ updates })
+      const { to, outer, inner } = await tunnelOf(handler.connection(captured('10.200.5.9', 80)))
+      expect(to).toEqual({ ip: '10.61.9.9', port: 15008 })
+      expect([outer.authority, inner?.authority]).toEqual(['stock.shop.svc:80', 'stock.shop.svc:80'])
+      expect(header(outer.headers, 'x-forwarded-network')).toBeUndefined()
+      expect(header(inner?.headers ?? [], 'x-forwarded-network')).toBe('n1')
+      expect(header(inner?.headers ?? [], 'traceparent')).toBe(header(outer.headers, 'traceparent'))
+      expect(outer.expectedIdentities).toEqual(['spiffe://cluster.local/ns/istio-gateways/sa/ew'])
+      expect(inner?.expectedIdentities).toEqual(['spiffe://cluster.local/ns/shop/sa/stock'])
+      expect(lines).toEqual([])
+    })
+
+    it('takes the labels of the destination from the far side', async () => {
+      const { handler, lines, metrics } = scene({ updates })
+      await handler.connection(captured('10.200.5.9', 80))
+      handler.opened({
+        id: 1,
+        peerIdentity: 'spiffe://cluster.local/ns/shop/sa/stock',
+        baggage: ['k8s.namespace.name=shop,k8s.deployment.name=stock-v2,service.name=stock']
+      })
+      expect(lines[0]).toMatch(/\tdebug\taccess\tconnection opened\t/)
+      handler.closed({ id: 1, fromClient: 1, toClient: 2, duration: 3 })
+      expect(lines[1]).toMatch(
+        /dst\.addr=10\.61\.9\.9:15008 dst\.hbone_addr=stock\.shop\.svc:80 dst\.service="stock\.shop\.svc" dst\.workload="stock-v2" dst\.namespace="shop" dst\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/stock"/
+      )
+      expect(metrics.render('openmetrics')).toContain('destination_app="stock-v2"')
+    })
+
+    it('logs a tunnel that never stood with what was known before', async () => {
+      const { handler, lines } = scene({ updates })
+      await handler.connection(captured('10.200.5.9', 80))
+      const failure = { code: 'IO', detail: 'Connection refused (os error 111)' } as const
+      handler.closed({ id: 1, fromClient: 0, toClient: 0, duration: 3, failure })
+      expect(lines.map(line => line.split('\t')[3])).toEqual(['connection opened', 'connection complete'])
+      expect(lines[1]).toMatch(/dst\.workload="stock-far".*error="io error: Connection refused \(os error 111\)"$/)
+    })
+  })
+
+  it('refuses without a certificate and says so', async () => {
+    const { handler, lines, metrics, live } = scene({ certificate: () => Promise.reject(new Error('CA is away')) })
+    expect(await handler.connection(captured('10.61.4.20', 8080))).toEqual({ kind: 'refuse' })
+    expect(lines.at(-1)).toMatch(/\terror\taccess\tconnection complete\t.*error="identity error: CA is away"$/)
+    expect(metrics.render('openmetrics')).toMatch(
+      /istio_tcp_connections_failed_total\{.*response_flags="IDENTITY_ERROR".* 1\n/
+    )
+    expect(live.dump().outbound).toEqual([])
+    handler.closed({ id: 1, fromClient: 0, toClient: 0, duration: 0 })
+    expect(lines).toHaveLength(2)
+  })
+
+  it('refuses a loop before anything is looked up', async () => {
+    const { handler, lines } = scene({ updates: [] })
+    expect(await handler.connection(captured('127.0.0.1', 15001))).toEqual({ kind: 'refuse' })
+    expect(lines[0]).toMatch(
+      /\twarn\taccess\tconnection failed\tsrc\.addr=10\.61\.0\.7:51000 dst\.addr=127\.0\.0\.1:15001 direction="outbound" error="attempted recursive call to ourselves"$/
+    )
+  })
+})
+
+describe('inbound', () => {
+  const pod = { name: 'stock-0', serviceAccount: 'stock' }
+  const stream: InboundStream = {
+    id: 2,
+    source: { ip: '10.61.0.7', port: 43210 },
+    local: { ip: '10.61.4.20', port: 15008 },
+    peerIdentity: 'spiffe://cluster.local/ns/shop/sa/cart',
+    method: 'CONNECT',
+    authority: '10.61.4.20:8080',
+    headers: [['forwarded', 'for="10.61.0.7:51000";host=stock.shop.svc']]
+  }
+  const denyCart = {
+    name: 'no-cart',
+    namespace: 'shop',
+    scope: 'Namespace',
+    action: 'Deny',
+    dryRun: false,
+    rules: [[[{ ...emptyMatch, principals: [{ kind: 'exact', value: 'cluster.local/ns/shop/sa/cart' }] }]]]
+  } as const
+
+  it('connects to the application as the client and describes itself', async () => {
+    const { handler } = scene({ pod })
+    expect(await handler.stream(stream)).toEqual({
+      kind: 'direct',
+      to: { ip: '10.61.4.20', port: 8080 },
+      from: '10.61.0.7',
+      responseHeaders: [
+        ['baggage', 'k8s.cluster.name=Kubernetes,k8s.namespace.name=shop,k8s.pod.name=stock,service.name=stock']
+      ]
+    })
+  })
+
+  it('sends and believes no baggage when that is off', async () => {
+    const headers: HeaderField[] = [['baggage', 'k8s.deployment.name=liar,k8s.namespace.name=lies']]
+    const source = { ip: '10.1.1.1', port: 1 }
+    const off = scene({ pod, responseBaggage: false })
+    expect((await off.handler.stream({ ...stream, source, headers })) as Direct).toMatchObject({ responseHeaders: [] })
+    expect(off.metrics.render('openmetrics')).not.toContain('liar')
+    const on = scene({ pod })
+    await on.handler.stream({ ...stream, source, headers })
+    expect(on.metrics.render('openmetrics')).toContain('source_workload="liar"')
+  })
+
+  it('does not look up a source of another network by its address', async () => {
+    const { handler, metrics } = scene({ pod })
+    await handler.stream({
+      ...stream,
+      headers: [
+        ['x-forwarded-network', 'n2'],
+        ['baggage', 'k8s.deployment.name=far']
+      ]
+    })
+    expect(metrics.render('openmetrics')).toContain('source_workload="far"')
+  })
+
+  it('writes a PROXY header for an application tunnel', async () => {
+    const waypoint = workloadUpdate({
+      uid: 'c//Pod/shop/stock-0',
+      name: 'stock-0',
+      serviceAccount: 'stock',
+      workloadIps: ['10.61.4.20'],
+      network: 'n1',
+      applicationTunnel: { protocol: 'PROXY', port: 15088 }
+    })
+    const { handler } = scene({ pod, updates: [waypoint, stockService] })
+    const decision = (await handler.stream({ ...stream, authority: '10.200.5.9:8443' })) as Direct
+    expect(decision).toMatchObject({ kind: 'direct', to: { ip: '127.0.0.1', port: 15088 } })
+    expect(decision.from).toBeUndefined()
+    // The worked example C of the specification.
+    expect(Buffer.from(decision.preface ?? []).toString('hex')).toBe(
+      '0d0a0d0a000d0a515549540a2111003' +
+        `50a3d00070ac80509a8ca20fbd00026${Buffer.from('spiffe://cluster.local/ns/shop/sa/cart').toString('hex')}`
+    )
+  })
+
+  it('answers 401 to what a policy denies, before anything is dialled', async () => {
+    const { handler, policies, lines, live } = scene({ pod })
+    policies.apply({ updates: [['shop/no-cart', denyCart]], removals: [] })
+    expect(await handler.stream(stream)).toEqual({ kind: 'answer', status: 401 })
+    expect(lines.at(-1)).toContain(
+      'error="connection closed due to policy rejection: explicitly denied by: shop/no-cart"'
+    )
+    expect(live.dump().inbound).toEqual([])
+  })
+
+  it('cuts a live stream that is denied later, and only that', async () => {
+    const { handler, policies, live, cut } = scene({ pod })
+    await handler.stream(stream)
+    await handler.stream({ ...stream, id: 3, peerIdentity: 'spiffe://cluster.local/ns/shop/sa/other' })
+    live.judgeAgain()
+    expect(cut).toEqual([])
+    policies.apply({ updates: [['shop/no-cart', denyCart]], removals: [] })
+    live.judgeAgain()
+    expect(cut).toEqual([2])
+  })
+
+  it('shows a live stream in the dump until it ends', async () => {
+    const { handler, live } = scene({ pod })
+    await handler.stream(stream)
+    expect(live.dump().inbound).toEqual([
+      { src: '10.61.0.7:43210', originalDst: 'stock.shop.svc', actualDst: '10.61.4.20:8080', protocol: 'HBONE' }
+    ])
+    handler.closed({ id: 2, fromClient: 0, toClient: 0, duration: 0 })
+    expect(live.dump().inbound).toEqual([])
+  })
+
+  it.each([
+    [{ method: 'GET', authority: undefined }, 400, 'expected method CONNECT, got GET'],
+    [{ authority: '10.61.4.20' }, 400, 'no valid authority pseudo header: 10.61.4.20'],
+    [{ authority: '10.61.0.7:80' }, 400, 'ip mismatch: 10.61.4.20 != 10.61.0.7'],
+    [{ authority: 'nobody.example:80' }, 503, 'no service or workload for hostname: nobody.example'],
+    [{ authority: '10.61.4.20:15006' }, 503, 'attempted recursive call to ourselves']
+  ])('answers %j with %i', async (fields, status, error) => {
+    const { handler, lines } = scene({ pod })
+    expect(await handler.stream({ ...stream, ...fields })).toEqual({ kind: 'answer', status })
+    expect(lines).toEqual([
+      expect.stringContaining(
+        `\twarn\taccess\tconnection failed\tsrc.addr=10.61.0.7:43210 dst.addr=10.61.4.20:15008 direction="inbound" error="${error}"`
+      )
+    ])
+  })
+
+  it('lets plaintext in by policies without an identity', async () => {
+    const { handler, policies, lines } = scene({ pod })
+    policies.apply({ updates: [['shop/no-cart', denyCart]], removals: [] })
+    const connection: CapturedConnection = {
+      id: 4,
+      role: 'inbound-plaintext',
+      source: { ip: '10.9.9.9', port: 1 },
+      destination: { ip: '10.61.4.20', port: 8080 }
+    }
+    expect(await handler.connection(connection)).toEqual({
+      kind: 'direct',
+      to: connection.destination,
+      from: '10.9.9.9'
+    })
+    const strict = {
+      ...denyCart,
+      name: 'strict',
+      rules: [[[{ ...emptyMatch, notPrincipals: [{ kind: 'presence' }] }]]]
+    } as const
+    policies.apply({ updates: [['shop/strict', strict]], removals: [] })
+    expect(await handler.connection({ ...connection, id: 5 })).toEqual({ kind: 'refuse' })
+    expect(lines.at(-1)).toMatch(/dst\.addr=10\.61\.4\.20:8080 .*explicitly denied by: shop\/strict"$/)
+  })
+
+  it('closes a handshake for which there is no certificate, and logs why', async () => {
+    const { handler, lines } = scene({ pod, certificate: () => Promise.reject(new Error('CA is away')) })
+    const [peer, local] = [stream.source, stream.local]
+    expect(await handler.serverCredential(peer, local)).toBeUndefined()
+    expect(lines[0]).toMatch(
+      /\twarn\taccess\tconnection failed\t.*direction="inbound" error="signing error: CA is away"$/
+    )
+  })
+})
