@@ -43,11 +43,14 @@ export function parseArguments(argv: readonly string[], settingFlags: readonly s
     const text = argv[i]!
     const [, name = '', equals, given = ''] = /^--([^=]+)(=)?(.*)$/s.exec(text) ?? []
     if (name === '') throw new NodeAgentError('AGENT_SETTING', `unexpected argument ${JSON.stringify(text)}`)
+    const hasEffect = settingFlags.includes(name) || loggingFlags.includes(name)
+    if (!hasEffect && !withoutEffect.includes(name)) {
+      throw new NodeAgentError('AGENT_SETTING', `unknown flag: --${name}`)
+    }
     const value = equals !== undefined ? given : bareBooleans.includes(name) ? 'true' : argv[++i]
     if (value === undefined) throw new NodeAgentError('AGENT_SETTING', `flag needs a value: --${name}`)
-    if (settingFlags.includes(name) || loggingFlags.includes(name)) flags.set(name, value)
-    else if (withoutEffect.includes(name)) ignored.push(name)
-    else throw new NodeAgentError('AGENT_SETTING', `unknown flag: --${name}`)
+    if (hasEffect) flags.set(name, value)
+    else ignored.push(name)
   }
   return { flags, ignored }
 }
