@@ -104,16 +104,21 @@ describe('an accepted tunnel', () => {
     expect(streams).toMatchObject([{ method: 'GET', authority: 'stock.shop' }])
   })
 
-  it('resets a CONNECT with scheme and path', async () => {
+  it.each([
+    {
+      with: 'scheme and path',
+      fields: [
+        [':scheme', 'https'],
+        [':path', '/'],
+        [':authority', '10.0.0.1:80']
+      ]
+    },
+    { with: 'no authority', fields: [] }
+  ] as const)('resets a CONNECT with $with', async ({ fields }) => {
     await using fixture = await HboneFixture.create()
     const { port } = await fixture.serve({ onStream: () => expect.unreachable() })
     const tunnel = await RawTunnel.open(fixture, port)
-    tunnel.request(1, [
-      [':method', 'CONNECT'],
-      [':scheme', 'https'],
-      [':path', '/'],
-      [':authority', '10.0.0.1:80']
-    ])
+    tunnel.request(1, [[':method', 'CONNECT'], ...fields])
     const reset = await tunnel.frame(({ type }) => type === FRAME.reset)
     expect(reset.payload.readUInt32BE()).toBe(PROTOCOL_ERROR)
   })

@@ -1,6 +1,10 @@
 import { once } from 'node:events'
+import fs from 'node:fs'
 import type http2 from 'node:http2'
+import net from 'node:net'
+import { listenTcp } from '@culvert/netns'
 import { expect, it } from 'vitest'
+import type { Endpoint } from '../data-path.ts'
 import { rawClient } from './raw-peer.ts'
 import { CART, echo, readAll, type TestMesh } from './test-mesh.ts'
 
@@ -35,6 +39,17 @@ export function answersConformance(createMesh: () => TestMesh): void {
       code: 'CONNECTION_FAILED',
       detail: 'Connection refused (os error 111)'
     })
+  })
+
+  it('[hbone-14] says nothing before the application has accepted, 503 when it does not in time', async () => {
+    await using mesh = createMesh()
+    const stalled = await stalledApplication(mesh)
+    const server = await mesh.server({ sockets: { connectTimeout: 300 } })
+    const client = await mesh.client(() => server.address('inbound-hbone'), stalled)
+    await readAll(await mesh.connect(client.address('outbound')))
+    expect((await client.outcome()).failure).toMatchObject({ code: 'STATUS', status: 503 })
+    expect((await server.outcome()).failure).toEqual({ code: 'CONNECTION_FAILED', detail: 'deadline has elapsed' })
+    expect([client.opens, server.opens]).toEqual([[], []])
   })
 
   it('[hbone-9] shows a GET to the handler and answers with a status alone', async () => {
@@ -162,6 +177,23 @@ export function answersConformance(createMesh: () => TestMesh): void {
     await readAll(await mesh.connect(dialled.address('outbound')))
     expect((await dialled.outcome()).failure?.code).toBe('TLS')
   })
+}
+
+/** A listener that accepts nothing and whose queue is full: the kernel drops every further SYN. */
+async function stalledApplication(mesh: TestMesh): Promise<Endpoint> {
+  const { ip, port } = await freeAddress()
+  const { fd } = listenTcp(undefined, { ip, port, backlog: 0 })
+  mesh.onCleanup(() => fs.closeSync(fd))
+  await mesh.connect({ ip, port })
+  return { ip, port }
+}
+
+async function freeAddress(): Promise<Endpoint> {
+  const probe = net.createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as net.AddressInfo
+  await new Promise(resolve => probe.close(resolve))
+  return { ip: '127.0.0.1', port }
 }
 
 // RFC 9113 6.2
