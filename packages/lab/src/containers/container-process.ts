@@ -10,7 +10,7 @@ import type { LabNode } from '../node/node.ts'
 import { containerDirectory, type ContainerRootOptions, enterContainerScript, upperLayer } from './container-root.ts'
 
 export interface ContainerProcess {
-  /** Process 1 of the container, as numbered on the machine. */
+  /** Process 1 of the container, as numbered on the machine; 0 if it ended at once. */
   readonly pid: number
   readonly stdout: Readable
   readonly stderr: Readable
@@ -74,18 +74,13 @@ export function startContainer(start: ContainerStart): Promise<ContainerProcess>
       stderr.pause()
       // The program's first words may have overtaken the byte.
       if (early.length > 0) stderr.unshift(Buffer.concat(early))
-      try {
-        // nsenter forks to enter the PID namespace, what it runs becomes unshare, and that forks once more.
-        const pid = onlyChild(onlyChild(child.pid!))
-        resolve({ pid, stdout, stderr, exited, kill: signal => signalProcess(pid, signal) })
-      } catch (error) {
-        // A program that has ended within this moment: there is nothing to signal, its output and status remain.
-        if (child.exitCode === null && child.signalCode === null && fs.existsSync(`/proc/${child.pid}`)) {
-          child.kill('SIGKILL')
-          return reject(error)
-        }
-        resolve({ pid: 0, stdout, stderr, exited, kill: () => {} })
+      const pid = processOne(child.pid!)
+      const kill = (signal: NodeJS.Signals): void => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        if (pid === 0) child.kill('SIGKILL')
+        else signalProcess(pid, signal)
       }
+      resolve({ pid, stdout, stderr, exited, kill })
     })
     // 'exit', not 'close': the pipes are only read to their ends once the container counts as started.
     child.on('exit', code => {
@@ -98,6 +93,18 @@ export function startContainer(start: ContainerStart): Promise<ContainerProcess>
       else ready.once('close', fail)
     })
   })
+}
+
+/**
+ * nsenter forks to enter the PID namespace, what it runs becomes unshare, and that forks once more. 0 when the program
+ * has ended already: it was there to write its byte.
+ */
+function processOne(nsenter: number): number {
+  try {
+    return onlyChild(onlyChild(nsenter))
+  } catch {
+    return 0
+  }
 }
 
 /** Into the layer itself, where no symbolic link of the machine can lead elsewhere. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { LabError } from '../errors.ts'
-import { onlyChild } from './process-facts.ts'
+import { onlyChild, signalProcess } from './process-facts.ts'
 import { systemPath } from './run-command.ts'
 
 /** Keeps namespaces alive: process 1 of a PID namespace whose end takes every other process in it along. */
@@ -45,6 +45,8 @@ export function startHolder(options: HolderOptions): Promise<NamespaceHolder> {
   return new Promise((resolve, reject) => {
     let stdout = ''
     let stderr = ''
+    const giveUp = (): void => void child.kill('SIGKILL')
+    options.signal?.addEventListener('abort', giveUp)
     child.stderr.on('data', chunk => {
       stderr += chunk
     })
@@ -57,6 +59,7 @@ export function startHolder(options: HolderOptions): Promise<NamespaceHolder> {
     child.stdout.on('data', chunk => {
       stdout += chunk
       if (!stdout.includes('ready\n')) return
+      options.signal?.removeEventListener('abort', giveUp)
       try {
         resolve(holder(child, onlyChild(child.pid!), ended))
       } catch (error) {
@@ -64,8 +67,7 @@ export function startHolder(options: HolderOptions): Promise<NamespaceHolder> {
         reject(error)
       }
     })
-    options.signal?.addEventListener('abort', () => child.kill('SIGKILL'))
-    if (options.signal?.aborted) child.kill('SIGKILL')
+    if (options.signal?.aborted) giveUp()
   })
 }
 
@@ -74,8 +76,9 @@ function holder(child: ChildProcess, pid: number, ended: Promise<void>): Namespa
     pid,
     ended,
     close: () => {
-      // --kill-child: process 1 dies with its parent, and with process 1 the rest of the PID namespace.
-      child.kill('SIGKILL')
+      // Process 1 itself: the kernel lets it go only when every other process of its namespace is gone, and its parent
+      // ends after it. Killing the parent instead would leave that to happen some time later.
+      if (child.exitCode === null && child.signalCode === null) signalProcess(pid, 'SIGKILL')
       return ended
     }
   }
