@@ -106,6 +106,17 @@ export const builtInResources: readonly ResourceDefinition[] = [
     plural: 'networkpolicies',
     generation: 'spec'
   }),
+  builtIn('networking.k8s.io/v1', 'Ingress', {
+    shortNames: ['ing'],
+    plural: 'ingresses',
+    status: true,
+    generation: 'spec'
+  }),
+  builtIn('networking.k8s.io/v1', 'IngressClass', {
+    plural: 'ingressclasses',
+    namespaced: false,
+    generation: 'spec'
+  }),
   builtIn('rbac.authorization.k8s.io/v1', 'Role'),
   builtIn('rbac.authorization.k8s.io/v1', 'RoleBinding'),
   builtIn('rbac.authorization.k8s.io/v1', 'ClusterRole', { namespaced: false }),

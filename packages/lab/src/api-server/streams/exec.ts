@@ -1,6 +1,8 @@
+import type { Writable } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Kubelet } from '../kubelets.ts'
 import type { KubeObject } from '../objects.ts'
+import type { SpdyStream } from '../spdy/session.ts'
 
 /** v5 can close standard input by itself. */
 export const execProtocols: readonly string[] = ['v5.channel.k8s.io', 'v4.channel.k8s.io']
@@ -8,21 +10,26 @@ export const execProtocols: readonly string[] = ['v5.channel.k8s.io', 'v4.channe
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, close: 255 } as const
 const highWater = 1024 * 1024
 
+/** What is run, and where. */
+export interface ExecTarget {
+  readonly kubelet: Kubelet
+  readonly pod: KubeObject
+  readonly container: string
+  readonly query: URLSearchParams
+}
+
+/** The client's side of a command, whatever carries it. */
+interface ExecClient {
+  readonly signal: AbortSignal
+  /** Told where input goes, once there is somewhere. */
+  connectInput(input: NodeJS.WritableStream): void
+  send(to: 'stdout' | 'stderr', bytes: Buffer): Promise<void>
+  finish(status: object): void
+}
+
 const flag = (query: URLSearchParams, name: string): boolean => ['true', '1'].includes(query.get(name) ?? '')
 
-/** Runs a command in a container, its input and output in the channels of a WebSocket, its end as a Status. */
-export async function runExec(
-  socket: WebSocket,
-  kubelet: Kubelet,
-  pod: KubeObject,
-  container: string,
-  query: URLSearchParams
-): Promise<void> {
-  const gone = new AbortController()
-  socket.once('close', () => gone.abort())
-  const early: Buffer[] = []
-  let deliver = (message: Buffer): void => void early.push(message)
-  socket.on('message', message => deliver(message as Buffer))
+async function runExec({ kubelet, pod, container, query }: ExecTarget, client: ExecClient): Promise<void> {
   try {
     if (kubelet.exec === undefined) throw new Error('this kubelet cannot run commands in containers')
     const process = await kubelet.exec(pod, {
@@ -30,37 +37,84 @@ export async function runExec(
       command: query.getAll('command'),
       stdin: flag(query, 'stdin'),
       tty: flag(query, 'tty'),
-      signal: gone.signal
+      signal: client.signal
     })
-    deliver = message => {
-      if (message[0] === channel.close && message[1] === channel.stdin) process.stdin?.end()
-      else if (message[0] === channel.stdin) process.stdin?.write(message.subarray(1))
-    }
-    for (const message of early) deliver(message)
+    if (process.stdin !== undefined) client.connectInput(process.stdin)
     const [code] = await Promise.all([
       process.exit,
-      sendAll(socket, channel.stdout, process.stdout),
-      process.stderr === undefined ? undefined : sendAll(socket, channel.stderr, process.stderr)
+      sendAll(client, 'stdout', process.stdout),
+      process.stderr === undefined ? undefined : sendAll(client, 'stderr', process.stderr)
     ])
-    finish(socket, exitStatus(code))
+    client.finish(exitStatus(code))
   } catch (error) {
-    finish(socket, failure(error instanceof Error ? error.message : String(error)))
+    client.finish(failure(error instanceof Error ? error.message : String(error)))
   }
 }
 
-async function sendAll(socket: WebSocket, to: number, stream: AsyncIterable<Buffer>): Promise<void> {
-  for await (const chunk of stream) {
-    await new Promise<void>(resolve => {
-      const done = socket.bufferedAmount < highWater
-      socket.send(Buffer.concat([Buffer.from([to]), chunk]), () => void (done || resolve()))
-      if (done) resolve()
+async function sendAll(client: ExecClient, to: 'stdout' | 'stderr', stream: AsyncIterable<Buffer>): Promise<void> {
+  for await (const chunk of stream) await client.send(to, chunk)
+}
+
+/** Each message of the WebSocket begins with its channel. */
+export function execOverWebSocket(target: ExecTarget, socket: WebSocket): Promise<void> {
+  const gone = new AbortController()
+  socket.once('close', () => gone.abort())
+  const early: Buffer[] = []
+  let deliver = (message: Buffer): void => void early.push(message)
+  socket.on('message', message => deliver(message as Buffer))
+  return runExec(target, {
+    signal: gone.signal,
+    connectInput(input) {
+      deliver = message => {
+        if (message[0] === channel.close && message[1] === channel.stdin) input.end()
+        else if (message[0] === channel.stdin) input.write(message.subarray(1))
+      }
+      for (const message of early) deliver(message)
+    },
+    send(to, bytes) {
+      const message = Buffer.concat([Buffer.from([channel[to]]), bytes])
+      return new Promise(resolve => {
+        const room = socket.bufferedAmount < highWater
+        socket.send(message, () => void (room || resolve()))
+        if (room) resolve()
+      })
+    },
+    finish(status) {
+      socket.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(status))]))
+      socket.close(1000)
+    }
+  })
+}
+
+/** Each channel is a stream of a SPDY session; the command starts when all that were asked for are there. */
+export function execOverSpdy(target: ExecTarget, signal: AbortSignal): (stream: SpdyStream) => void {
+  const { query } = target
+  const wanted = ['error', ...['stdin', 'stdout', 'stderr'].filter(name => flag(query, name))]
+  const streams = new Map<string, SpdyStream>()
+  return stream => {
+    const { streamtype = '' } = stream.headers
+    streams.set(streamtype, stream)
+    if (streamtype !== 'stdin') stream.resume()
+    if (!wanted.includes(streamtype) || !wanted.every(name => streams.has(name))) return
+    void runExec(target, {
+      signal,
+      connectInput: input => void streams.get('stdin')?.pipe(input),
+      send: (to, bytes) => written(streams.get(to), bytes),
+      finish(status) {
+        for (const name of ['stdout', 'stderr']) streams.get(name)?.end()
+        streams.get('error')?.end(JSON.stringify(status))
+      }
     })
   }
 }
 
-function finish(socket: WebSocket, status: object): void {
-  socket.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(status))]))
-  socket.close(1000)
+/** A stream the client did not ask for takes nothing. */
+function written(stream: Writable | undefined, bytes: Buffer): Promise<void> {
+  if (stream === undefined || stream.destroyed || stream.write(bytes)) return Promise.resolve()
+  return new Promise(resolve => {
+    stream.once('drain', resolve)
+    stream.once('close', resolve)
+  })
 }
 
 function exitStatus(code: number): object {

@@ -11,7 +11,7 @@ import { runSpdySession } from '../spdy/session.ts'
 import { badRequest, internalError, noSuchPath, StatusError } from '../status.ts'
 import { chooseContainer, kubeletOf } from '../subresources/pod-log.ts'
 import { forwardChannels } from './channel-port-forward.ts'
-import { execProtocols, runExec } from './exec.ts'
+import { execOverSpdy, execOverWebSocket, execProtocols } from './exec.ts'
 import { createPortForwarder, type OpenPort } from './port-forward.ts'
 
 /** kubectl since 1.30: SPDY inside the messages of a WebSocket. */
@@ -51,8 +51,12 @@ export function createUpgradeHandler(o: {
     if (resource.subresource === 'portforward') return portForward(request, socket, head, pod, kubelet, query)
     if (resource.subresource !== 'exec') throw noSuchPath()
     const container = chooseContainer(pod, query.get('container') ?? '')
-    const webSocket = await accept(request, socket, head, execProtocols)
-    await runExec(webSocket, kubelet, pod, container, query)
+    const target = { kubelet, pod, container, query }
+    if (!isSpdy(request)) return execOverWebSocket(target, await accept(request, socket, head, execProtocols))
+    const gone = new AbortController()
+    socket.once('close', () => gone.abort())
+    switchToSpdy(socket, head, 'v4.channel.k8s.io')
+    return runSpdySession({ transport: socket, onStream: execOverSpdy(target, gone.signal) })
   }
 
   async function portForward(
@@ -67,10 +71,7 @@ export function createUpgradeHandler(o: {
     socket.once('close', () => gone.abort())
     const openPort: OpenPort = port => kubelet.portForward(pod, port, gone.signal)
     if (isSpdy(request)) {
-      socket.write(
-        `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${spdyProtocol}\r\n\r\n`
-      )
-      if (head.length > 0) socket.unshift(head)
+      switchToSpdy(socket, head, spdyProtocol)
       return runSpdySession({ transport: socket, onStream: createPortForwarder(openPort) })
     }
     const webSocket = await accept(request, socket, head, portForwardProtocols)
@@ -120,6 +121,12 @@ export function createUpgradeHandler(o: {
 
 function isSpdy({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'spdy/3.1'
+}
+
+function switchToSpdy(socket: Duplex, head: Buffer, protocol: string): void {
+  const headers = ['Connection: Upgrade', 'Upgrade: SPDY/3.1', `X-Stream-Protocol-Version: ${protocol}`]
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers.join('\r\n')}\r\n\r\n`)
+  if (head.length > 0) socket.unshift(head)
 }
 
 /** Before the switch the refusal is an ordinary answer; after it nothing is left but to cut. */
