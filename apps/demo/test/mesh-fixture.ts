@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { namespaces, pods, type V1Pod } from '@culvert/kubernetes'
-import { type Cluster, createCluster } from '@culvert/lab'
+import { type Cluster, createCluster, type Image } from '@culvert/lab'
 import { bookstore, images, installMesh, meshReady } from '../src/mesh.ts'
 
 const root: string = path.resolve(import.meta.dirname, '../../..')
@@ -58,8 +58,9 @@ spec:
 `
 }
 
-export async function startMesh(): Promise<Mesh> {
-  const cluster = await createCluster({ nodes: 2, images })
+/** With `replaced`, other programs stand behind the manifests' image names. */
+export async function startMesh(replaced: Readonly<Record<string, Image>> = {}): Promise<Mesh> {
+  const cluster = await createCluster({ nodes: 2, images: { ...images, ...replaced } })
   try {
     const crds = path.join(root, 'deploy/crds')
     for (const name of readdirSync(crds)) await cluster.apply(readFileSync(path.join(crds, name), 'utf8'))
