@@ -44,6 +44,8 @@ export async function startNode(options: {
 }): Promise<TestNode> {
   const netns = createNetns()
   const folder = mkdtempSync(join(tmpdir(), 'culvert-ztunnel-'))
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })
+  process.on('exit', removeFolder)
   const rootPath = join(folder, 'root.pem')
   writeFileSync(rootPath, options.controlPlane.rootCertificate)
   await must(netns, 'ip', ['link', 'set', 'lo', 'up'])
@@ -109,7 +111,8 @@ export async function startNode(options: {
       }
       await zds.close()
       netns.close()
-      rmSync(folder, { recursive: true, force: true })
+      process.off('exit', removeFolder)
+      removeFolder()
     }
   }
 }
@@ -126,10 +129,13 @@ export async function isListening(netns: Netns, port: number): Promise<boolean> 
 
 /** The launcher, in a mount namespace of its own where it needs another resolv.conf. */
 function commandLine(folder: string, resolvConf: string | undefined): readonly [string, readonly string[]] {
-  if (resolvConf === undefined) return [launcher, ['proxy', 'ztunnel']]
+  // A test that runs out of time never gets to stop it: then it goes when this process does.
+  const withUs = ['--pdeathsig', 'KILL', '--']
+  if (resolvConf === undefined) return ['setpriv', [...withUs, launcher, 'proxy', 'ztunnel']]
   const path = join(folder, 'resolv.conf')
   writeFileSync(path, resolvConf)
-  return ['unshare', ['-m', 'sh', '-c', `mount --bind "$1" /etc/resolv.conf && exec "$2" proxy`, 'sh', path, launcher]]
+  const script = 'mount --bind "$1" /etc/resolv.conf && exec "$2" proxy'
+  return ['setpriv', [...withUs, 'unshare', '-m', 'sh', '-c', script, 'sh', path, launcher]]
 }
 
 /** Asks again and again until it is so; the test's own time limit ends it. */
