@@ -18,6 +18,8 @@ export interface ObjectSources {
 export interface WatchedSources extends ObjectSources {
   /** Called with the namespace whenever one of its ConfigMaps or Secrets comes, changes or goes. Returns the way to stop. */
   onChange(listener: (namespace: string) => void): () => void
+  /** Resolves with the next change in the namespace, or when the signal aborts. */
+  changeIn(namespace: string, signal: AbortSignal): Promise<void>
 }
 
 /** One watch for all nodes of a cluster. */
@@ -40,12 +42,25 @@ export async function watchSources(
   await Promise.all([configMapInformer.start({ signal }), secretInformer.start({ signal })])
   configMapInformer.on(handler)
   secretInformer.on(handler)
+  const onChange = (listener: (namespace: string) => void): (() => void) => {
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
   return {
     configMap: (namespace, name) => configMapInformer.get(namespace, name),
     secret: (namespace, name) => secretInformer.get(namespace, name),
-    onChange: listener => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    }
+    onChange,
+    changeIn: (wanted, signal) =>
+      new Promise(resolve => {
+        const done = (): void => {
+          stop()
+          signal.removeEventListener('abort', done)
+          resolve()
+        }
+        const stop = onChange(namespace => {
+          if (namespace === wanted) done()
+        })
+        signal.addEventListener('abort', done)
+      })
   }
 }

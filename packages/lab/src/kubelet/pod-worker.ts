@@ -60,7 +60,8 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
 
   /** Tries until it works or the pod goes; each failure is an Event and waits longer for the next try. */
   const persist = async <T>(reason: string, first: number, attempt: () => Promise<T>): Promise<T | undefined> => {
-    const backOff = createBackOff(first, 10_000)
+    const backOff = createBackOff(first, 5000)
+    const { namespace = '' } = initial.metadata!
     while (!stopping.signal.aborted) {
       try {
         return await attempt()
@@ -72,7 +73,11 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
           node: context.node.name,
           pod: label
         })
-        await pause(backOff.next(), stopping.signal)
+        // What is missing may be an object that somebody creates just now.
+        const waiting = new AbortController()
+        const given = AbortSignal.any([stopping.signal, waiting.signal])
+        await Promise.race([pause(backOff.next(), given), context.sources.changeIn(namespace, given)])
+        waiting.abort()
       }
     }
     return undefined
