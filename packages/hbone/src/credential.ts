@@ -14,14 +14,14 @@ export interface Credential {
 }
 
 /** docs/spec/hbone.md 1.1, for both roles. */
-export const tlsSettings = {
+const tlsSettings: tls.SecureContextOptions = {
   minVersion: 'TLSv1.3',
   maxVersion: 'TLSv1.3',
   ciphers: 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256',
   ecdhCurve: 'X25519:P-256:P-384:X25519MLKEM768',
   // Node keeps no session cache of its own, so with stateless tickets off no handshake can be resumed.
   secureOptions: constants.SSL_OP_NO_TICKET
-} as const satisfies tls.SecureContextOptions
+}
 
 export function secureContextOptions(credential: Credential): tls.SecureContextOptions {
   return {
@@ -45,7 +45,7 @@ export function credentialError(credential: Credential, cause: unknown): HboneEr
 export class CredentialCache<T> {
   readonly #make: (credential: Credential) => T
   readonly #limit: number
-  readonly #entries = new Map<string, { readonly credential: Credential; readonly value: T }>()
+  readonly #entries: Map<string, { readonly credential: Credential; readonly value: T }> = new Map()
 
   constructor(make: (credential: Credential) => T, limit = 64) {
     this.#make = make

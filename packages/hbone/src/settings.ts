@@ -44,9 +44,9 @@ export function serverSettings(settings: Http2Settings): http2.Settings {
  * Node's own limits per session, raised where its defaults are below what the protocol allows. The memory counts frames
  * waiting to be sent (MB); the windows above bound what is received.
  */
-export const sessionLimits = {
+export const sessionLimits: http2.ServerSessionOptions = {
   maxSessionMemory: 128,
   maxOutstandingPings: 4,
   // Streams refused over the limit before the peer has seen it; above this many the session is ended as abusive.
   maxSessionRejectedStreams: 1000
-} as const satisfies http2.ServerSessionOptions
+}

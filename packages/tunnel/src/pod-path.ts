@@ -135,17 +135,28 @@ class HbonePodPath implements PodPath {
     socket.once('close', () => this.#handler.socket({ role, open: false }))
     // An error without a listener would end the process; what it means shows in the connection's outcome.
     socket.on('error', () => {})
-    if (role === 'inbound-hbone') this.#server.accept(socket)
+    // Gone before it could be served: its peer has no address any more.
+    if (socket.remoteAddress === undefined) socket.destroy()
+    else if (role === 'inbound-hbone') this.#server.accept(socket)
     else this.#captured(role, socket)
   }
 
   #captured(role: CapturedConnection['role'], socket: net.Socket): void {
     const source = { ip: canonicalIp(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
     const local = { ip: canonicalIp(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
+    const destination = this.#destination(socket) ?? local
     const connection = this.#live.add(() => socket.destroy())
-    const destination = originalDestination(socket) ?? local
     const captured: CapturedConnection = { id: connection.id, role, source, destination }
     this.#watch(serveCaptured(this.#context, socket, connection, captured), connection, () => socket.destroy())
+  }
+
+  #destination(socket: net.Socket): Endpoint | undefined {
+    try {
+      return originalDestination(socket)
+    } catch (error) {
+      this.#log.warn(`no original destination: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
   }
 
   #stream(stream: HboneServerStream): void {

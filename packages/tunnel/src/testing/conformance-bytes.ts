@@ -157,18 +157,24 @@ export function bytesConformance(createMesh: () => TestMesh): void {
     expect(['RECEIVE', 'SHUTDOWN']).toContain(failure?.code)
   })
 
-  it('ends the application when the tunnel is lost', async () => {
+  it.each([
+    { how: 'closes', failure: undefined },
+    { how: 'resets', failure: { code: 'SHUTDOWN', detail: 'send: io error: broken pipe' } }
+  ] as const)('ends the application when the peer $how the tunnel, then judges its own end', async row => {
     await using mesh = createMesh()
     const peer = await rawServer(mesh, stream => {
       stream.respond({ ':status': 200 })
-      stream.once('data', () => peer.sockets[0]?.destroy())
+      stream.once('data', () => {
+        if (row.how === 'closes') peer.sockets[0]?.end()
+        else peer.sockets[0]?.resetAndDestroy()
+      })
     })
     const client = await mesh.client(() => peer.address, { ip: '10.0.0.1', port: 80 })
     const socket = await mesh.connect(client.address('outbound'))
     socket.write('request')
     expect((await readAll(socket)).length).toBe(0)
     socket.end()
-    await client.outcome()
+    expect((await client.outcome()).failure).toEqual(row.failure)
   })
 
   it.each(['client', 'server'] as const)('holds back a sender while the %s does not read', async slow => {

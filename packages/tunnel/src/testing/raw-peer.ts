@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import type net from 'node:net'
-import type tls from 'node:tls'
 import type { Credential, Endpoint } from '../data-path.ts'
 import type { TestMesh } from './test-mesh.ts'
 
@@ -9,7 +8,8 @@ import type { TestMesh } from './test-mesh.ts'
 export interface RawServer {
   readonly address: Endpoint
   readonly sessions: readonly http2.ServerHttp2Session[]
-  readonly sockets: readonly tls.TLSSocket[]
+  /** The TCP sockets under its tunnels. */
+  readonly sockets: readonly net.Socket[]
 }
 
 export async function rawServer(
@@ -19,8 +19,8 @@ export async function rawServer(
   const { stock } = mesh.identities
   const server = http2.createSecureServer({ ...tlsOf(stock), requestCert: true })
   const sessions: http2.ServerHttp2Session[] = []
-  const sockets: tls.TLSSocket[] = []
-  server.on('secureConnection', socket => sockets.push(socket))
+  const sockets: net.Socket[] = []
+  server.on('connection', socket => sockets.push(socket))
   server.on('session', session => {
     sessions.push(session)
     session.on('error', () => {})
