@@ -16,6 +16,7 @@ import { parseCertificates } from '@culvert/spiffe'
 import { addressTypeUrl, authorizationTypeUrl, decodeAddress, decodeAuthorization } from '@culvert/workloads'
 import { credentials, status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../test/eventually.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane.ts'
 import { connect, openXds, requestCertificate, secureCredentials, ztunnelNode } from '../test/grpc-client.ts'
 
@@ -102,9 +103,9 @@ describe('discovery', () => {
     expect(decodeAuthorization(pushed.resources?.[0]?.resource?.value ?? new Uint8Array())).toMatchObject({ scope: 1 })
 
     const ref = { namespace: 'shop', name: 'till' }
-    await expect
-      .poll(async () => (await plane.client.get(authorizationPolicies, ref))?.status?.conditions)
-      .toMatchObject([{ type: 'ZtunnelAccepted', status: 'True', reason: 'UnsupportedValue', observedGeneration: 1 }])
+    await eventually(
+      async () => (await plane.client.get(authorizationPolicies, ref))?.status?.conditions
+    ).toMatchObject([{ type: 'ZtunnelAccepted', status: 'True', reason: 'UnsupportedValue', observedGeneration: 1 }])
     const now = await plane.client.get(authorizationPolicies, ref)
     const owners = now?.metadata?.managedFields?.filter(({ subresource }) => subresource === 'status')
     expect(owners?.map(({ manager, operation }) => [manager, operation])).toEqual([
@@ -113,9 +114,9 @@ describe('discovery', () => {
 
     const targeted = { ...policy.spec, targetRefs: [{ kind: 'Service', name: 'x', group: '' }] }
     await plane.client.replace(authorizationPolicies, { ...made, spec: targeted, metadata: { ...now?.metadata } })
-    await expect
-      .poll(async () => (await plane.client.get(authorizationPolicies, ref))?.status?.conditions ?? [])
-      .toMatchObject([{ type: 'WaypointAccepted', status: 'False', reason: 'TargetNotFound', observedGeneration: 2 }])
+    await eventually(
+      async () => (await plane.client.get(authorizationPolicies, ref))?.status?.conditions ?? []
+    ).toMatchObject([{ type: 'WaypointAccepted', status: 'False', reason: 'TargetNotFound', observedGeneration: 2 }])
     await plane.client.delete(authorizationPolicies, ref)
   })
 
@@ -141,15 +142,15 @@ describe('discovery', () => {
     await client.create(authorizationPolicies, { metadata: policy, spec: { targetRefs, rules: [{}] } })
     const ofService = async () => (await client.get(services, service))?.status?.conditions ?? []
     const ofPolicy = async () => (await client.get(authorizationPolicies, policy))?.status?.conditions ?? []
-    await expect
-      .poll(ofService)
-      .toMatchObject([{ type: 'istio.io/WaypointBound', status: 'False', reason: 'WaypointIsNotReady' }])
+    await eventually(ofService).toMatchObject([
+      { type: 'istio.io/WaypointBound', status: 'False', reason: 'WaypointIsNotReady' }
+    ])
 
     await client.patch(gateways, { namespace: 'way', name: 'gate' }, address, { type: 'merge', subresource: 'status' })
-    await expect
-      .poll(ofService)
-      .toMatchObject([{ status: 'True', reason: 'WaypointAccepted', message: expect.stringContaining('way/gate') }])
-    await expect.poll(ofPolicy).toMatchObject([
+    await eventually(ofService).toMatchObject([
+      { status: 'True', reason: 'WaypointAccepted', message: expect.stringContaining('way/gate') }
+    ])
+    await eventually(ofPolicy).toMatchObject([
       {
         type: 'WaypointAccepted',
         status: 'True',
@@ -161,8 +162,12 @@ describe('discovery', () => {
 
     const unlabelled = { metadata: { labels: { 'istio.io/use-waypoint': null } } }
     await client.patch(services, service, unlabelled, { type: 'merge' })
-    await expect.poll(ofService).toEqual([])
-    await client.delete(namespaces, { name: 'way' })
+    await eventually(ofService).toEqual([])
+    await client.delete(services, service)
+    await client.delete(gateways, { namespace: 'way', name: 'gate' })
+    await client.delete(authorizationPolicies, policy)
+    // Other tests count on streams that are quiet.
+    await plane.published(names => !names.includes('ledger.way.svc.cluster.local'))
   })
 
   it('resends the workloads of a Service that changes', async () => {
@@ -369,21 +374,21 @@ describe('the authority’s objects', () => {
   const root = (namespace: string) => plane.client.get(configMaps, { namespace, name: 'istio-ca-root-cert' })
   it('[identity-ca-19] every namespace has the root, restored when deleted or edited; kube-public has not', async () => {
     await plane.createNamespace('fresh')
-    await expect.poll(async () => (await root('fresh'))?.data).toEqual({ 'root-cert.pem': plane.root })
+    await eventually(async () => (await root('fresh'))?.data).toEqual({ 'root-cert.pem': plane.root })
     expect((await root('fresh'))?.metadata?.labels).toEqual({ 'istio.io/config': 'true' })
 
     await plane.client.delete(configMaps, { namespace: 'fresh', name: 'istio-ca-root-cert' })
-    await expect.poll(async () => (await root('fresh'))?.data?.['root-cert.pem']).toBe(plane.root)
+    await eventually(async () => (await root('fresh'))?.data?.['root-cert.pem']).toBe(plane.root)
 
     const edit = { data: { 'root-cert.pem': 'wrong', other: 'kept' } }
     await plane.client.patch(configMaps, { namespace: 'fresh', name: 'istio-ca-root-cert' }, edit, { type: 'merge' })
     const expected = { 'root-cert.pem': plane.root, other: 'kept' }
-    await expect.poll(async () => (await root('fresh'))?.data).toEqual(expected)
+    await eventually(async () => (await root('fresh'))?.data).toEqual(expected)
 
     for (const name of ['kube-system', 'kube-public']) {
       if ((await plane.client.get(namespaces, { name })) === undefined) await plane.createNamespace(name)
     }
-    await expect.poll(async () => (await root('kube-system'))?.data?.['root-cert.pem']).toBe(plane.root)
+    await eventually(async () => (await root('kube-system'))?.data?.['root-cert.pem']).toBe(plane.root)
     expect(await root('kube-public')).toBeUndefined()
   })
 
@@ -436,14 +441,12 @@ describe('what operators see', () => {
     stream.send({ typeUrl: addressTypeUrl, node: ztunnelNode({ pod: 'zt-1' }) })
     const { nonce = '' } = await stream.next()
     stream.send({ typeUrl: addressTypeUrl, responseNonce: nonce })
-    await expect
-      .poll(async () => JSON.parse((await get(plane.httpPort, '/debug/syncz')).text))
-      .toContainEqual({
-        cluster_id: 'Kubernetes',
-        proxy: 'zt-1.istio-system',
-        proxy_type: 'ztunnel',
-        resources: { [addressTypeUrl]: { sent: nonce, acked: nonce, sentTime: expect.any(String) } }
-      })
+    await eventually(async () => JSON.parse((await get(plane.httpPort, '/debug/syncz')).text)).toContainEqual({
+      cluster_id: 'Kubernetes',
+      proxy: 'zt-1.istio-system',
+      proxy_type: 'ztunnel',
+      resources: { [addressTypeUrl]: { sent: nonce, acked: nonce, sentTime: expect.any(String) } }
+    })
     expect((await get(plane.httpPort, '/debug/config_dump')).status).toBe(400)
     expect(await get(plane.httpPort, '/debug/config_dump?proxyID=nobody')).toMatchObject({
       status: 404,

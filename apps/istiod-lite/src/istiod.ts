@@ -228,7 +228,13 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
       const plainGrpc = grpcAddr && (await grpc.listenPlain(grpcAddr))
 
       const authorityOptions = { settings, client, clock, log: caLog, signal: both }
-      const loading = settings.authority.enabled ? startAuthority(authorityOptions) : undefined
+      // Pods wait for the root to mount it, so it is published before anything else is ready.
+      const loading = settings.authority.enabled
+        ? startAuthority(authorityOptions).then(state => {
+            void follow(state)
+            return state
+          })
+        : undefined
       const [state] = await Promise.all([loading, watch.start({ signal: both })])
       authority = state
       inventory.flush()
@@ -238,7 +244,6 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
       const secureGrpc = identity && secureGrpcAddr && (await grpc.listenSecure(secureGrpcAddr, identity))
       ready = true
       adsLog.info('All caches have been synced, marking server ready')
-      if (state !== undefined) void follow(state)
       if (settings.ambientStatus) elections.run('Lease', 'istio-status-leader', conditions.refresh)
       return {
         http: http.address,

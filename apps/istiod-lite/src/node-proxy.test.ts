@@ -2,6 +2,7 @@ import { createCaClient } from '@culvert/certificates'
 import { createPolicyStore, createWorkloadIndex, createDiscoveryClient } from '@culvert/workloads'
 import { authorizationPolicies, pods, services, type V1Pod } from '@culvert/kubernetes'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { eventually } from '../test/eventually.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane.ts'
 import { ztunnelNode } from '../test/grpc-client.ts'
 
@@ -60,7 +61,7 @@ it('our node proxy’s own clients follow it: index, policies, certificates, and
   const service = await plane.client.create(services, { metadata: { name: 'cart', namespace: 'shop' }, spec })
   const vip = service.spec?.clusterIP ?? ''
   const endpoints = () => [...(index.serviceByVip('', vip, 'shop')?.endpoints.values() ?? [])].length
-  await expect.poll(endpoints).toBe(1)
+  await eventually(endpoints).toBe(1)
   expect(index.workloadByIp('', '10.0.0.2')).toMatchObject({
     name: 'cart-0',
     serviceAccount: 'cart',
@@ -69,8 +70,8 @@ it('our node proxy’s own clients follow it: index, policies, certificates, and
 
   const selector = { matchLabels: { app: 'cart' } }
   await plane.client.create(authorizationPolicies, { metadata: { name: 'p', namespace: 'shop' }, spec: { selector } })
-  await expect.poll(() => policies.policy('shop/p')?.scope).toBeDefined()
-  await expect.poll(() => index.workloadByIp('', '10.0.0.2')?.authorizationPolicies).toEqual(['shop/p'])
+  await eventually(() => policies.policy('shop/p')?.scope).toBeDefined()
+  await eventually(() => index.workloadByIp('', '10.0.0.2')?.authorizationPolicies).toEqual(['shop/p'])
 
   const wanted = 'spiffe://cluster.local/ns/shop/sa/cart'
   const ca = createCaClient({
@@ -94,7 +95,7 @@ it('our node proxy’s own clients follow it: index, policies, certificates, and
   await plane.createPod(shopPod('cart-1', '10.0.0.3'))
   expect(index.workloadByIp('', '10.0.0.2')).toBeDefined()
   await using second = await startControlPlane({ beside: plane, arguments: [`--secureGRPCAddr=127.0.0.1:${port}`] })
-  await expect.poll(() => index.workloadByIp('', '10.0.0.3')?.name, { timeout: 5000 }).toBe('cart-1')
+  await eventually(() => index.workloadByIp('', '10.0.0.3')?.name).toBe('cart-1')
   expect(index.workloadByIp('', '10.0.0.2')).toBeUndefined()
   expect(endpoints()).toBe(1)
   expect(second.root).toBe(plane.root)

@@ -184,7 +184,7 @@ it('a handler registered late sees what is already known, and nothing after it l
   leave()
   const other = recordInto([], 'added b@6')
   informer.on(other.handler)
-  await expect.poll(() => api.seen.length).toBe(2)
+  await expect.poll(() => api.seen.length, { timeout: 9000 }).toBe(2)
   send(line('ADDED', pod('b', '6')))
   await other.reached
   expect(log).toEqual(['initial a@3'])

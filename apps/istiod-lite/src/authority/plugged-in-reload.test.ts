@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { selfSignedRoot } from '@culvert/certificates'
 import { createLog, parseScopeLevels } from '@culvert/telemetry'
 import { expect, it } from 'vitest'
+import { eventually } from '../../test/eventually.ts'
 import { createAuthorityState } from './authority-state.ts'
 import type { KeyMaterial } from './key-material.ts'
 import { readPluggedInCa } from './plugged-in-ca.ts'
@@ -63,10 +64,10 @@ it('follows the files, several at once, and keeps what it has when they do not f
     })
     watchPluggedInCa({ directory, state, multiRoot: false, log: log.scope('ca'), signal: stop.signal })
     put({ 'ca-key.pem': b!.key })
-    await expect.poll(() => lines.join('')).toContain('kept the CA in force: the signing key')
+    await eventually(() => lines.join('')).toContain('kept the CA in force: the signing key')
     expect(state.material.key).toBe(a!.key)
     put({ 'ca-cert.pem': b!.certificate, 'cert-chain.pem': b!.certificate })
-    await expect.poll(() => state.material.certificate).toBe(b!.certificate)
+    await eventually(() => state.material.certificate).toBe(b!.certificate)
   } finally {
     stop.abort()
     rmSync(directory, { recursive: true })

@@ -8,6 +8,7 @@ import {
   type V1Namespace
 } from '@culvert/kubernetes'
 import type { Logger } from '@culvert/telemetry'
+import { createWorkQueue } from '../work-queue.ts'
 
 /** One ConfigMap that every namespace gets. Only `key` is ours; other keys are left alone. */
 export interface PublishedFile {
@@ -29,13 +30,10 @@ export interface RootPublisherOptions {
 export interface RootPublisher {
   /** The content changed: look at every namespace again. */
   refresh(): void
-  /** Resolves when everything known so far has been written. For tests. */
-  idle(): Promise<void>
 }
 
 const skipped = new Set(['kube-public', 'kube-node-lease', 'local-path-storage'])
 const label = { 'istio.io/config': 'true' }
-const attempts = 5
 
 export type ConfigMapStep =
   | { readonly kind: 'keep' }
@@ -69,8 +67,6 @@ function isIgnorable(error: unknown): boolean {
 export async function startRootPublisher(options: RootPublisherOptions): Promise<RootPublisher> {
   const { client, namespaces, files, leads, log, signal } = options
   const informers = new Map<string, Informer<V1ConfigMap>>()
-  const waiting = new Map<string, number>()
-  let running: Promise<void> | undefined
 
   async function write(namespace: V1Namespace, file: PublishedFile): Promise<void> {
     const name = namespace.metadata?.name ?? ''
@@ -82,32 +78,22 @@ export async function startRootPublisher(options: RootPublisherOptions): Promise
     }
   }
 
-  async function drain(): Promise<void> {
-    for (const [name, tries] of waiting) {
-      waiting.delete(name)
+  const queue = createWorkQueue({
+    workers: 8,
+    attempts: 5,
+    signal,
+    async visit(name) {
       const namespace = namespaces.get(undefined, name)
-      if (namespace === undefined || !leads()) continue
-      try {
-        for (const file of files) {
-          await write(namespace, file).catch(error => {
-            if (!isIgnorable(error)) throw error
-          })
-        }
-      } catch (error) {
-        if (signal.aborted) return
-        log.warn(`cannot write the mesh root into namespace ${name}: ${(error as Error).message}`)
-        if (tries + 1 < attempts) waiting.set(name, tries + 1)
+      if (namespace === undefined || !leads()) return
+      for (const file of files) {
+        await write(namespace, file).catch(error => {
+          if (!isIgnorable(error)) throw error
+        })
       }
-    }
-    if (waiting.size > 0 && !signal.aborted) return drain()
-  }
-
-  function enqueue(name: string): void {
-    waiting.set(name, 0)
-    running ??= drain().finally(() => {
-      running = undefined
-    })
-  }
+    },
+    onError: (name, error) => log.warn(`cannot write the mesh root into namespace ${name}: ${error.message}`)
+  })
+  const enqueue = (name: string | undefined): void => queue.add(name ?? '')
 
   for (const file of files) {
     const informer = createInformer(client, configMaps, {
@@ -119,20 +105,17 @@ export async function startRootPublisher(options: RootPublisherOptions): Promise
   await Promise.all([...informers.values()].map(informer => informer.start({ signal })))
   for (const informer of informers.values()) {
     informer.on({
-      updated: (_, now) => enqueue(now.metadata?.namespace ?? ''),
-      deleted: object => enqueue(object.metadata?.namespace ?? '')
+      updated: (_, now) => enqueue(now.metadata?.namespace),
+      deleted: object => enqueue(object.metadata?.namespace)
     })
   }
   namespaces.on({
-    added: namespace => enqueue(namespace.metadata?.name ?? ''),
-    updated: (_, now) => enqueue(now.metadata?.name ?? '')
+    added: namespace => enqueue(namespace.metadata?.name),
+    updated: (_, now) => enqueue(now.metadata?.name)
   })
   return {
     refresh() {
-      for (const namespace of namespaces.list()) enqueue(namespace.metadata?.name ?? '')
-    },
-    async idle() {
-      while (running !== undefined) await running
+      for (const namespace of namespaces.list()) enqueue(namespace.metadata?.name)
     }
   }
 }

@@ -1,6 +1,7 @@
 import { createKubernetesClient, kubeConfigFromText, type KubernetesClient, namespaces } from '@culvert/kubernetes'
 import { createLog, parseScopeLevels } from '@culvert/telemetry'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../../test/eventually.ts'
 import { type ApiServer, startApiServer } from '../../../../packages/lab/src/api-server/index.ts'
 import { systemClock } from '../clock.ts'
 import { startLeaderElection } from './leader-election.ts'
@@ -56,7 +57,7 @@ describe('two replicas on a real API server', () => {
     const first = join('a')
     await first.won
     const second = join('b')
-    await expect.poll(async () => (await lock(client, 'mesh', 'leader').read()).record?.holder).toBe('a')
+    await eventually(async () => (await lock(client, 'mesh', 'leader').read()).record?.holder).toBe('a')
     expect([first.election.leads, second.election.leads]).toEqual([true, false])
     await first.election.stop()
     await second.won

@@ -12,6 +12,7 @@ import {
 import type { Logger } from '@culvert/telemetry'
 import type { Inventory } from '../inventory/inventory.ts'
 import type { ManagedStatus } from '../resources/conditions.ts'
+import { createWorkQueue } from '../work-queue.ts'
 
 interface Conditioned extends KubernetesObject {
   status?: { conditions?: readonly IstioCondition[] }
@@ -57,8 +58,6 @@ const resources: Readonly<Record<string, Resource<Conditioned>>> = {
   workloadEntry: workloadEntries as Resource<Conditioned>
 }
 
-const attempts = 5
-
 export interface ConditionWriter {
   /** Looks at the objects whose wanted conditions were computed since. */
   update(): void
@@ -75,8 +74,6 @@ export function createConditionWriter(options: {
   readonly signal: AbortSignal
 }): ConditionWriter {
   const { client, inventory, leads, log, signal } = options
-  const waiting = new Map<string, number>()
-  let running = false
 
   async function write(unit: string): Promise<void> {
     const [kind = '', key = ''] = unit.split(' ', 2)
@@ -95,28 +92,21 @@ export function createConditionWriter(options: {
     }
   }
 
-  async function drain(): Promise<void> {
-    for (const [unit, tries] of waiting) {
-      waiting.delete(unit)
-      try {
-        if (leads()) await write(unit)
-      } catch (error) {
-        if (signal.aborted) return
-        if (error instanceof KubernetesError && error.status === 404) continue
-        log.warn(`cannot write the conditions of ${unit}: ${(error as Error).message}`)
-        if (tries + 1 < attempts) waiting.set(unit, tries + 1)
-      }
-    }
-    if (waiting.size > 0) return drain()
-  }
-
-  function enqueue(units: Iterable<string>): void {
-    for (const unit of units) waiting.set(unit, 0)
-    if (running || waiting.size === 0) return
-    running = true
-    void drain().finally(() => {
-      running = false
-    })
+  const queue = createWorkQueue({
+    workers: 4,
+    attempts: 5,
+    signal,
+    async visit(unit) {
+      if (!leads()) return
+      await write(unit).catch(error => {
+        // Deleted in the meantime.
+        if (!(error instanceof KubernetesError && error.status === 404)) throw error
+      })
+    },
+    onError: (unit, error) => log.warn(`cannot write the conditions of ${unit}: ${error.message}`)
+  })
+  const enqueue = (units: Iterable<string>): void => {
+    for (const unit of units) queue.add(unit)
   }
 
   return {
