@@ -13,7 +13,7 @@ export interface DnsServerOptions {
   readonly mark: number
   readonly reusePort: boolean
   readonly proxy: DnsProxy
-  /** A question that made the proxy fail, which leaves it without a reply. */
+  /** A socket's error, or a question that made the proxy fail and so stays without a reply. */
   readonly onError: (error: unknown) => void
 }
 
@@ -59,7 +59,7 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
       udp.once('error', reject)
       udp.bind({ fd }, resolve)
     })
-    udp.on('error', () => undefined)
+    udp.on('error', options.onError)
     udp.on('message', (bytes, peer) => void onDatagram(udp, bytes, peer))
     closers.push(() => new Promise(resolve => udp.close(() => resolve())))
     const bound = udp.address().port
@@ -77,6 +77,8 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
       // Node calls listen(2) again; next to a descriptor only the second argument is taken as its backlog.
       tcp.listen({ fd: listener.fd }, backlog, resolve)
     })
+    // Accepting can fail too, without descriptors for instance; the server goes on.
+    tcp.on('error', options.onError)
     closers.push(async () => {
       for (const socket of sockets) socket.destroy()
       await new Promise(resolve => tcp.close(resolve))

@@ -55,7 +55,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const start = async (): Promise<readonly HttpListenAddress[]> => {
     const started: Server[] = []
     try {
-      for (const address of options.addresses) started.push(await listen(address, options.handle))
+      for (const address of options.addresses) started.push(await listen(address, options))
     } catch (cause) {
       for (const server of started) server.close()
       throw cause
@@ -86,7 +86,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return { start, drain }
 }
 
-function listen(address: HttpListenAddress, handle: HttpHandler): Promise<Server> {
+function listen(address: HttpListenAddress, { handle, log, component }: HttpServerOptions): Promise<Server> {
   const server = createServer(
     {
       maxHeaderSize: headerBytes,
@@ -103,7 +103,11 @@ function listen(address: HttpListenAddress, handle: HttpHandler): Promise<Server
       const where = `${address.host}:${address.port}`
       reject(new TelemetryError('TELEMETRY_LISTEN', `cannot listen on ${where}: ${cause.message}`, { cause }))
     })
-    server.listen({ host: address.host, port: address.port }, () => resolve(server))
+    server.listen({ host: address.host, port: address.port }, () => {
+      // Accepting can fail later, without descriptors for instance; the server goes on.
+      server.on('error', error => log.warn('cannot accept', { component, error: error.message }))
+      resolve(server)
+    })
   })
 }
 
