@@ -146,6 +146,27 @@ describe('the server of a handshake', () => {
   })
 })
 
+describe('a client that connects and stays silent', () => {
+  it.each([
+    { before: 'TLS', message: 'tls handshake error: no TLS handshake within 50 ms' },
+    { before: 'HTTP/2', message: 'http2 handshake failed: no preface within 50 ms' }
+  ])('before $before is dropped at the handshake timeout, if there is one', async ({ before, message }) => {
+    await using fixture = await HboneFixture.create()
+    const failed = Promise.withResolvers<string>()
+    const { server, port } = await fixture.serve({
+      handshakeTimeout: 50,
+      onHandshakeFailed: failure => failed.resolve(failure.message)
+    })
+    const at = { host: '127.0.0.1', port }
+    const socket = before === 'TLS' ? net.connect(at) : tls.connect({ ...at, ...tlsMaterial(fixture.cart) })
+    socket.on('error', () => {})
+    socket.resume()
+    expect(await failed.promise).toBe(message)
+    await new Promise(resolve => (socket.closed ? resolve(undefined) : socket.on('close', resolve)))
+    await expect.poll(() => server.size).toBe(0)
+  })
+})
+
 describe('the client of a handshake', () => {
   it('[hbone-5] names no server and offers h2 alone', async () => {
     await using fixture = await HboneFixture.create()

@@ -131,6 +131,7 @@ class TunnelServer implements HboneServer {
       const tunnel = new ServerTunnel(session, secured, {
         peer,
         local,
+        handshakeTimeout,
         onStream: this.#options.onStream,
         onHandshakeFailed: message => this.#options.onHandshakeFailed?.({ peer, local, message })
       })

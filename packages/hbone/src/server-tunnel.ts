@@ -12,6 +12,8 @@ export interface ServerTunnelOptions {
   readonly local: Address
   readonly onStream: (stream: HboneServerStream) => void
   readonly onHandshakeFailed: (message: string) => void
+  /** Milliseconds for the client's preface and SETTINGS; 0: none. */
+  readonly handshakeTimeout: number
 }
 
 /** One accepted tunnel after its TLS handshake. */
@@ -38,6 +40,7 @@ export class ServerTunnel {
     session.once('remoteSettings', () => {
       this.#greeted = true
     })
+    if (options.handshakeTimeout > 0) this.#awaitGreeting(options)
     session.on('stream', (stream: http2.ServerHttp2Stream, headers, _flags, rawHeaders: string[]) => {
       const request = createServerStream({
         stream,
@@ -73,6 +76,15 @@ export class ServerTunnel {
     this.#session.destroy()
     // A peer that reads nothing any more must not keep the socket: destroying the session waits for its GOAWAY to go.
     setImmediate(() => this.#socket.destroy())
+  }
+
+  #awaitGreeting({ handshakeTimeout, onHandshakeFailed }: ServerTunnelOptions): void {
+    const timer = setTimeout(() => {
+      onHandshakeFailed(`http2 handshake failed: no preface within ${handshakeTimeout} ms`)
+      this.destroy()
+    }, handshakeTimeout).unref()
+    this.#session.once('remoteSettings', () => clearTimeout(timer))
+    this.#session.once('close', () => clearTimeout(timer))
   }
 
   #lost(): TunnelLoss {

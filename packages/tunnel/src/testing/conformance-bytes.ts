@@ -1,11 +1,15 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import type net from 'node:net'
+import os from 'node:os'
 import { expect, it } from 'vitest'
 import type { Endpoint } from '../data-path.ts'
 import { rawServer } from './raw-peer.ts'
 import { echo, readAll, STOCK, type TestMesh } from './test-mesh.ts'
 import type { TestPod } from './test-pod.ts'
+
+const interfaces = Object.values(os.networkInterfaces()).flat()
+const noIpv6 = interfaces.some(address => address?.family === 'IPv6') ? '' : ' (skipped: this machine has no IPv6)'
 
 const MEGABYTE = 1_048_576
 
@@ -58,6 +62,25 @@ export function bytesConformance(createMesh: () => TestMesh): void {
       expect((await pod.outcome()).failure).toBeUndefined()
     }
   )
+
+  it.skipIf(noIpv6)(`shows IPv4 addresses of a dual-stack listener as IPv4${noIpv6}`, async () => {
+    await using mesh = createMesh()
+    const application = await mesh.application(echo)
+    const server = await mesh.server({ ip: '::' })
+    const client = await mesh.client(
+      () => ({ ip: '127.0.0.1', port: server.address('inbound-hbone').port }),
+      application,
+      {
+        ip: '::'
+      }
+    )
+    const { port } = client.address('outbound')
+    const socket = await mesh.connect({ ip: '127.0.0.1', port })
+    socket.end('x')
+    expect((await readAll(socket)).toString()).toBe('x')
+    expect(client.captured).toMatchObject([{ source: { ip: '127.0.0.1' }, destination: { ip: '127.0.0.1', port } }])
+    expect(server.streams).toMatchObject([{ source: { ip: '127.0.0.1' }, local: { ip: '127.0.0.1' } }])
+  })
 
   it('[hbone-17] lets the server send 1 MiB after the client ended', async () => {
     await using mesh = createMesh()
