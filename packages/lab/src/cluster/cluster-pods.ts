@@ -79,6 +79,7 @@ async function openForward(netns: () => Netns, port: number, onError: (error: un
   const server = net.createServer({ allowHalfOpen: true }, async socket => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => {}) // also told by the pipelines, once they stand
     try {
       const inside = await connectTcp(netns(), { ip: '127.0.0.1', port }, { allowHalfOpen: true, timeout: 10_000 })
       await Promise.all([pipeline(socket, inside), pipeline(inside, socket)])
@@ -91,6 +92,7 @@ async function openForward(netns: () => Netns, port: number, onError: (error: un
     server.once('error', reject)
     server.listen(0, '127.0.0.1', resolve)
   })
+  server.on('error', onError)
   const close = async (): Promise<void> => {
     if (!server.listening) return
     const closed = new Promise(resolve => server.close(resolve))

@@ -29,11 +29,11 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
   const images = createImageCatalogue({ ...testImages, ...options.images })
   const begun = performance.now()
   const running = new AbortController()
-  const report: ReportProgress = progress =>
-    options.onProgress?.({ ...progress, at: Math.round(performance.now() - begun) })
+  const report: ReportProgress = ({ message, ...progress }) =>
+    options.onProgress?.({ ...progress, message: oneLine(message), at: Math.round(performance.now() - begun) })
   const onError = (error: unknown): void => {
     // What fails because everything is being closed is no news.
-    if (!running.signal.aborted) report({ step: 'warning', message: reasonOf(error).replaceAll('\n', ' ') })
+    if (!running.signal.aborted) report({ step: 'warning', message: reasonOf(error) })
   }
   for (const id of await sweepDeadClusters()) report({ step: 'sweep', message: `removed what dead cluster ${id} left` })
 
@@ -102,6 +102,11 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
     close,
     [Symbol.asyncDispose]: close
   }
+}
+
+/** Messages quote what pods and plugins say: no control characters of theirs reach a terminal. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').trim()
 }
 
 async function adminAccess(

@@ -1,5 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import { missingKernelModule } from '../machine/kernel-modules.ts'
+import { systemPath } from '../machine/run-command.ts'
 import { findCgroupRoot } from './cgroups.ts'
 
 /** Programs that the lab starts, with the Debian package that holds each. */
@@ -9,22 +12,21 @@ const programs: Readonly<Record<string, string>> = {
   nsenter: 'util-linux',
   unshare: 'util-linux',
   setpriv: 'util-linux',
+  pivot_root: 'util-linux',
   mount: 'mount',
   tcpdump: 'tcpdump',
   bash: 'bash'
 }
 
-const searchPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-
-/** Why no cluster can run on this machine, or undefined when one can. Tests skip themselves with this as the reason. */
+/**
+ * Why no cluster can run on this machine, or undefined when one can. Tests skip themselves with this as the reason.
+ * Kernel modules that are missing are loaded, if they can be.
+ */
 export function labUnsupported(): string | undefined {
   if (process.platform !== 'linux') return `the lab needs Linux, this is ${process.platform}`
   if (process.getuid?.() !== 0) return `the lab needs root to make namespaces, this is user ${process.getuid?.()}`
-  if (!fs.readFileSync('/proc/filesystems', 'utf8').split('\n').includes('nodev\toverlay')) {
-    return 'the lab needs the overlay file system (modprobe overlay)'
-  }
   for (const [program, debianPackage] of Object.entries(programs)) {
-    if (!searchPath.some(directory => fs.existsSync(path.join(directory, program)))) {
+    if (!systemPath.split(':').some(directory => fs.existsSync(path.join(directory, program)))) {
       return `the lab needs the program ${program} (Debian package ${debianPackage})`
     }
   }
@@ -32,5 +34,12 @@ export function labUnsupported(): string | undefined {
     return 'the lab needs the base CNI plugins in /usr/lib/cni (Debian package containernetworking-plugins)'
   }
   const cgroup = findCgroupRoot()
-  return 'reason' in cgroup ? cgroup.reason : undefined
+  return 'reason' in cgroup ? cgroup.reason : (missingKernelModule() ?? refusedNamespaces())
+}
+
+/** root in a container may lack the right to make namespaces. */
+function refusedNamespaces(): string | undefined {
+  const flags = ['--mount', '--net', '--uts', '--ipc', '--pid', '--fork']
+  const { status, stderr } = spawnSync('unshare', [...flags, 'true'], { env: { PATH: systemPath }, encoding: 'utf8' })
+  return status === 0 ? undefined : `the lab needs to make namespaces, which is refused: ${stderr.trim()}`
 }

@@ -1,3 +1,4 @@
+import { machineMountLines } from '../machine/machine-mounts.ts'
 import { shellQuote } from '../machine/shell-quote.ts'
 import { labDirectory, machineRoot } from '../node/node-root.ts'
 import type { VolumeMount } from '../volumes/pod-volumes.ts'
@@ -48,7 +49,7 @@ export function containerRootScript(options: ContainerRootOptions): string {
     'set -eu',
     `echo ${q(options.hostname)} > /proc/sys/kernel/hostname`,
     `mount -t overlay culvert -o lowerdir=${machineRoot},upperdir=${directory}/upper,workdir=${directory}/work ${root}`,
-    ...options.machineMounts.map(path => `mount --rbind ${q(machineRoot + path)} ${q(root + path)}`),
+    ...machineMountLines({ mounts: options.machineMounts, from: machineRoot, root, layers: directory }),
     `mount -t proc proc ${root}/proc`,
     `mount -t sysfs sysfs ${root}/sys`,
     `mount --rbind /dev ${root}/dev`,

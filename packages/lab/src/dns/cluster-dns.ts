@@ -37,6 +37,7 @@ export async function startClusterDns(options: ClusterDnsOptions): Promise<Async
   const tcp = net.createServer(socket => {
     clients.add(socket)
     socket.on('close', () => clients.delete(socket))
+    socket.on('error', () => {}) // a client that resets its connection has no use for an answer
     serveTcp(socket, options).catch(onError)
   })
   tcp.maxConnections = maxTcpClients
@@ -49,6 +50,7 @@ export async function startClusterDns(options: ClusterDnsOptions): Promise<Async
     tcp.once('error', reject)
     tcp.listen({ fd }, resolve)
   })
+  tcp.on('error', onError)
   return undo.move()
 }
 
@@ -71,8 +73,7 @@ async function serveTcp(socket: net.Socket, options: ClusterDnsOptions): Promise
       }
     }
   } catch (error) {
-    // A client that resets its connection is its own business.
-    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
+    if (!socket.destroyed) throw error
   } finally {
     socket.end()
   }

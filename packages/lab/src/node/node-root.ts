@@ -1,3 +1,4 @@
+import { machineMountLines } from '../machine/machine-mounts.ts'
 import { shellQuote } from '../machine/shell-quote.ts'
 
 export interface NodeRootOptions {
@@ -27,7 +28,7 @@ export function nodeRootScript(options: NodeRootOptions): string {
     `mount -t tmpfs -o mode=0755 culvert-node ${q(options.base)}`,
     `mkdir ${q(`${options.base}/upper`)} ${q(`${options.base}/work`)} ${q(root)}`,
     `mount -t overlay culvert-node -o lowerdir=/,upperdir=${q(options.base)}/upper,workdir=${q(options.base)}/work ${q(root)}`,
-    ...options.mounts.map(path => `mount --rbind ${q(path)} ${q(root + path)}`),
+    ...machineMountLines({ mounts: options.mounts, from: '', root, layers: options.base }),
     `mount -t proc proc ${q(root)}/proc`,
     `mount -t sysfs sysfs ${q(root)}/sys`,
     `mount --rbind /sys/fs/cgroup ${q(root)}/sys/fs/cgroup`,
