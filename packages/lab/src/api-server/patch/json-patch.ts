@@ -38,8 +38,13 @@ function isOperation(value: unknown): value is Operation {
   if (typeof value !== 'object' || value === null) return false
   const { op, path, from } = value as Record<string, unknown>
   const known = ['add', 'remove', 'replace', 'move', 'copy', 'test'].includes(String(op))
-  const isPointer = (pointer: unknown) => typeof pointer === 'string' && (pointer === '' || pointer.startsWith('/'))
   return known && isPointer(path) && ((op !== 'move' && op !== 'copy') || isPointer(from))
+}
+
+/** The names that lead out of an object to what all objects share are no fields of Kubernetes. */
+function isPointer(pointer: unknown): boolean {
+  if (typeof pointer !== 'string' || !(pointer === '' || pointer.startsWith('/'))) return false
+  return !pointer.split('/').some(part => ['__proto__', 'constructor', 'prototype'].includes(part))
 }
 
 /** The same operation with its pointers one level deeper, so that the whole document can be replaced too. */

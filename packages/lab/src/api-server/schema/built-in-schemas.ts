@@ -1,7 +1,7 @@
 import * as client from '@kubernetes/client-node'
 import { listMerges } from '../patch/merge-keys.ts'
 import { builtInResources } from '../resource-definition.ts'
-import { type Definitions, reference, type Schema } from './schema.ts'
+import { type Definitions, microTime, reference, type Schema } from './schema.ts'
 
 interface Attribute {
   readonly baseName: string
@@ -70,7 +70,7 @@ function attributes(model: string): readonly Attribute[] | undefined {
 
 function describe(model: string, add: (model: string) => Schema): Schema {
   // A MicroTime is a string on the wire.
-  if (model === 'V1MicroTime') return { type: 'string', format: 'date-time' }
+  if (model === 'V1MicroTime') return { type: 'string', format: microTime }
   const properties: Record<string, Schema> = {}
   for (const { baseName, type, format } of attributes(model) ?? []) {
     const field = quantityMaps.has(baseName) && type.startsWith('{') ? quantities() : fieldOf(type, format, add)

@@ -1,5 +1,5 @@
-import { type Fields, isFields } from '../objects.ts'
-import { type Definitions, fieldSchema, resolve, type Schema } from './schema.ts'
+import { type Fields, isFields, timestamp } from '../objects.ts'
+import { type Definitions, fieldSchema, microTime, resolve, type Schema } from './schema.ts'
 
 export interface TypeProblem {
   readonly path: string
@@ -82,10 +82,11 @@ export function unknownFields(
   })
 }
 
-/** Takes away what the schema does not know: how the API server stores objects. */
+/** Takes away what the schema does not know and writes times in Kubernetes' way: how the API server stores objects. */
 export function prune(value: unknown, schema: Schema | undefined, definitions: Definitions): unknown {
   const known = resolve(schema, definitions)
   if (known === undefined) return value
+  if (typeof value === 'string') return normalTime(value, known.format)
   if (Array.isArray(value)) return value.map(item => prune(item, known.items, definitions))
   if (!isFields(value)) return value
   const open = isOpen(known)
@@ -103,4 +104,14 @@ function isOpen(schema: Schema): boolean {
   if (schema['x-kubernetes-preserve-unknown-fields'] === true) return true
   if (schema.additionalProperties === true) return true
   return schema.type !== 'object' && schema.properties === undefined && schema.additionalProperties === undefined
+}
+
+/** Times are in whole seconds, those of leases and events in exactly six digits after: Go's clients insist on them. */
+function normalTime(value: string, format: string | undefined): string {
+  if (format !== 'date-time' && format !== microTime) return value
+  const date = new Date(value)
+  if (Number.isNaN(date.getTime())) return value
+  if (format === 'date-time') return timestamp(date)
+  const digits = /\.(\d+)/.exec(value)?.[1] ?? ''
+  return timestamp(date).replace('Z', `.${digits.slice(0, 6).padEnd(6, '0')}Z`)
 }

@@ -37,6 +37,9 @@ export interface Schema {
   'x-kubernetes-group-version-kind'?: { group: string; version: string; kind: string }[]
 }
 
+/** The format of a time with microseconds, which OpenAPI has no name of its own for. */
+export const microTime = 'micro-time'
+
 /** Schemas by name, as `#/components/schemas/<name>` refers to them. */
 export type Definitions = Readonly<Record<string, Schema>>
 
