@@ -38,6 +38,8 @@ export interface Istiod {
   drain(options: { deadline: AbortSignal }): Promise<void>
 }
 
+const computeBudgetMs = 20
+
 /** The control plane: objects in, resources and certificates out. */
 export function createIstiod(settings: Settings, client: KubernetesClient, log: Log): Istiod {
   const { trustDomain, rootNamespace, namespace } = settings
@@ -119,19 +121,20 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     signal: stop.signal
   })
 
-  // Events come in bursts, one per object; what they reach is computed once per turn of the event loop.
+  // Events come in bursts, one per object; what they reach is computed once per turn of the event loop. A change that
+  // reaches every workload of a big mesh takes seconds, in which certificates are signed all the same.
   let scheduled: NodeJS.Immediate | undefined
+  function compute(): void {
+    const done = inventory.flush(computeBudgetMs)
+    scheduled = done ? undefined : setImmediate(compute)
+    debounce.add(published.takeChanges())
+    conditions.update()
+  }
   const watch = watchObjects({
     client,
     inventory,
     changed() {
-      if (!synced) return
-      scheduled ??= setImmediate(() => {
-        scheduled = undefined
-        inventory.flush()
-        debounce.add(published.takeChanges())
-        conditions.update()
-      })
+      if (synced) scheduled ??= setImmediate(compute)
     },
     onEvent: metrics.event,
     onError: error => log.scope('kube').warn(error.message)

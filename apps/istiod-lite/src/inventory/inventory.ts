@@ -33,8 +33,8 @@ export interface Inventory {
     old: ObjectKinds[Kind] | undefined,
     now: ObjectKinds[Kind] | undefined
   ): void
-  /** Computes what the changes since the last call reach. */
-  flush(): void
+  /** Computes what the changes since the last call reach, for so many milliseconds; true when nothing is left. */
+  flush(budgetMs?: number): boolean
   readonly published: Published
   readonly tables: ObjectTables
   /** Pods as node authorization sees them. */
@@ -245,7 +245,7 @@ export function createInventory(options: InventoryOptions): Inventory {
 
   return {
     apply,
-    flush: () => graph.flush(),
+    flush: budgetMs => graph.flush(budgetMs),
     published: publisher,
     tables,
     statusesOf: unit => statusOf.get(unit) ?? [],

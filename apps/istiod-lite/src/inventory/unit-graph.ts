@@ -8,9 +8,8 @@ export interface UnitGraph {
   mark(unit: string): void
   /** Something that units may have read changed; `affects` narrows it down to those it can matter to. */
   touch(topic: string, affects?: (unit: string) => boolean): void
-  /** Computes what is marked; units marked meanwhile come along. */
-  flush(): void
-  readonly pending: boolean
+  /** Computes what is marked, for so many milliseconds at most; true when nothing is left. */
+  flush(budgetMs?: number): boolean
 }
 
 export type Read = (topic: string) => void
@@ -43,18 +42,18 @@ export function createUnitGraph(compute: (unit: string, read: Read) => void): Un
   }
 
   return {
-    get pending() {
-      return marked.size > 0
-    },
     mark: unit => void marked.add(unit),
     touch(topic, affects = () => true) {
       for (const unit of readers.get(topic) ?? []) if (!marked.has(unit) && affects(unit)) marked.add(unit)
     },
-    flush() {
+    flush(budgetMs = Number.POSITIVE_INFINITY) {
+      const end = performance.now() + budgetMs
       for (const unit of marked) {
         marked.delete(unit)
         run(unit)
+        if (performance.now() > end) break
       }
+      return marked.size === 0
     }
   }
 }
