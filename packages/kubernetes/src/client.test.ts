@@ -187,3 +187,33 @@ it('applies a manifest of a kind that only the server knows', async () => {
     client.applyManifest({ apiVersion: 'example.org/v1', kind: 'Gadget', metadata: { name: 'g' } })
   ).rejects.toMatchObject({ code: 'KUBERNETES_UNKNOWN_KIND', message: expect.stringContaining('Gadget') })
 })
+
+it('an aborted call, and credentials that cannot be read, are errors of this package too', async () => {
+  await using api = await startTestApi((_, response) => json(response, 200, { items: [] }))
+  const client = createKubernetesClient(api.access)
+  const aborted = { code: 'KUBERNETES_ABORTED' }
+  await expect(client.list(pods, { signal: AbortSignal.abort() })).rejects.toMatchObject(aborted)
+  const watch = client.watch(pods, { signal: AbortSignal.abort() })[Symbol.asyncIterator]()
+  await expect(watch.next()).rejects.toMatchObject(aborted)
+  const broken = { ...api.access, applyToHTTPSOptions: () => Promise.reject(new Error('exec plugin failed')) }
+  await expect(createKubernetesClient(broken).list(pods)).rejects.toMatchObject({
+    code: 'KUBERNETES_CONFIG',
+    message: expect.stringContaining('exec plugin failed')
+  })
+})
+
+it('asks again when a kept connection was closed at the moment of its use, unless asking twice could do harm', async () => {
+  let requests = 0
+  await using api = await startTestApi((_, response) => {
+    if (++requests % 2 === 0) response.socket?.destroy()
+    else json(response, 200, { items: [] })
+  })
+  const client = createKubernetesClient(api.access)
+  await client.list(pods)
+  await client.list(pods)
+  expect(requests).toBe(3)
+  await expect(client.create(pods, { metadata: { name: 'a' } })).rejects.toMatchObject({
+    code: 'KUBERNETES_UNREACHABLE'
+  })
+  expect(requests).toBe(4)
+})

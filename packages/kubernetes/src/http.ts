@@ -25,6 +25,16 @@ const maxErrorBytes = 1024 * 1024
 
 const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/
 
+// The server closed a kept connection in the moment it was used again; what may be sent twice is.
+const staleCodes = new Set(['ECONNRESET', 'EPIPE'])
+const idempotent = new Set(['GET', 'PUT', 'DELETE'])
+
+function credentialError(error: unknown, what: string): KubernetesError {
+  if (error instanceof KubernetesError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new KubernetesError('KUBERNETES_CONFIG', `${what}: cannot use the credentials: ${reason}`, { cause: error })
+}
+
 export function transportError(error: unknown, what: string, signal?: AbortSignal): KubernetesError {
   if (error instanceof KubernetesError) return error
   if (signal?.aborted) return new KubernetesError('KUBERNETES_ABORTED', `${what}: aborted`, { cause: error })
@@ -91,9 +101,11 @@ export function createTransport(access: ClusterAccess): Transport {
         if (value !== undefined) url.searchParams.set(name, String(value))
       }
       const what = `${method} ${url.pathname} at ${base.host}`
-      signal?.throwIfAborted()
+      if (signal?.aborted) throw transportError(signal.reason, what, signal)
       const options: https.RequestOptions = { method, headers: {} }
-      await access.applyToHTTPSOptions(options)
+      await access.applyToHTTPSOptions(options).catch(error => {
+        throw credentialError(error, what)
+      })
       // The library's agent is needed for proxies only; otherwise it opens a new connection for every request.
       if (cluster.proxyUrl === undefined || cluster.proxyUrl === '') options.agent = agent
       const payload =
@@ -106,12 +118,18 @@ export function createTransport(access: ClusterAccess): Transport {
       }
       if (signal !== undefined) options.signal = signal
 
-      const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        const request = (secure ? https : http).request(url, options, resolve)
-        request.on('socket', socket => socket.setKeepAlive(true, 30_000))
-        request.on('error', error => reject(transportError(error, what, signal)))
-        request.end(payload)
-      })
+      const attempt = (retry: boolean): Promise<IncomingMessage> =>
+        new Promise((resolve, reject) => {
+          const request = (secure ? https : http).request(url, options, resolve)
+          request.on('socket', socket => socket.setKeepAlive(true, 30_000))
+          request.on('error', error => {
+            const stale = request.reusedSocket && staleCodes.has((error as NodeJS.ErrnoException).code ?? '')
+            if (retry && stale && !signal?.aborted) resolve(attempt(false))
+            else reject(transportError(error, what, signal))
+          })
+          request.end(payload)
+        })
+      const response = await attempt(idempotent.has(method))
       const status = response.statusCode ?? 0
       if (status >= 200 && status < 300) return response
       throw await refusal(response, what)
