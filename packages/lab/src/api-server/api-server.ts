@@ -53,6 +53,9 @@ export interface ApiServer {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Go's client lets go after 90 s. */
+const keepAliveMs = 120_000
+
 const defaultServiceCidr = '10.96.0.0/16'
 
 /** Starts a Kubernetes API server in this process, with everything in memory. */
@@ -110,9 +113,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       })
       server.on('clientError', (_, socket) => socket.destroy())
       server.on('tlsClientError', (_, socket) => socket.destroy())
-      // Watches last as long as their clients like, and send nothing while nothing changes.
-      server.requestTimeout = 0
-      server.timeout = 0
+      // Longer than clients keep idle connections: one that is closed while a request is on its way looks like a failure.
+      server.keepAliveTimeout = keepAliveMs
       await listening(server, listen)
       servers.push(server)
       const { address, port } = server.address() as AddressInfo

@@ -78,7 +78,7 @@ function definitionsOf(object: KubeObject): { definition: ResourceDefinition; sc
   return spec.versions
     .filter(({ served }) => served)
     .sort((a, b) => versionRank(b.name) - versionRank(a.name))
-    .map(({ name: version, schema, subresources }) => ({
+    .map(({ name: version, schema, subresources, additionalPrinterColumns }) => ({
       schema: (schema?.openAPIV3Schema ?? {}) as Schema,
       definition: {
         group,
@@ -95,6 +95,7 @@ function definitionsOf(object: KubeObject): { definition: ResourceDefinition; sc
         generation: 'content',
         builtIn: false,
         returnsDeleted: false,
+        ...(additionalPrinterColumns === undefined ? {} : { printerColumns: additionalPrinterColumns }),
         storageKey: `${group}/${names.plural}`
       }
     }))

@@ -18,8 +18,17 @@ export interface ResourceDefinition {
   readonly builtIn: boolean
   /** DELETE answers with the object rather than with a Status. */
   readonly returnsDeleted: boolean
+  /** The columns a CustomResourceDefinition has for `kubectl get`. */
+  readonly printerColumns?: readonly PrinterColumn[]
   /** Where the objects are; shared by all versions of a kind. */
   readonly storageKey: string
+}
+
+export interface PrinterColumn {
+  readonly name: string
+  readonly type: string
+  readonly jsonPath: string
+  readonly priority?: number
 }
 
 interface Short {

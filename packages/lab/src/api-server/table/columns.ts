@@ -1,6 +1,8 @@
 import type { KubeObject } from '../objects.ts'
 import type { ResourceDefinition } from '../resource-definition.ts'
 import { age } from './duration.ts'
+import { customColumn } from './custom-columns.ts'
+import { eventColumns } from './event-columns.ts'
 import { nodeColumns } from './node-columns.ts'
 import { podColumns } from './pod-columns.ts'
 import { serviceColumns } from './service-columns.ts'
@@ -87,7 +89,10 @@ function joined(values: readonly string[] | undefined, none: string): string {
   return values.length > 3 ? `${shown} + ${values.length - 3} more...` : shown
 }
 
-export function columnsOf({ storageKey }: ResourceDefinition): readonly Column[] {
+export function columnsOf({ storageKey, printerColumns }: ResourceDefinition): readonly Column[] {
+  if (storageKey === '/events') return eventColumns
+  // A definition that names its own columns names the age too, or does without.
+  if (printerColumns !== undefined) return [nameColumn, ...printerColumns.map(customColumn)]
   const middle = Object.hasOwn(columns, storageKey) ? columns[storageKey]! : []
   const follows = ({ wide = false, afterAge = wide }: Column): boolean => afterAge
   return [nameColumn, ...middle.filter(column => !follows(column)), ageColumn, ...middle.filter(follows)]

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../objects.ts'
 import { builtInResources } from '../resource-definition.ts'
+import { customColumn } from './custom-columns.ts'
 import { humanDuration } from './duration.ts'
 import { toTable } from './table.ts'
 
@@ -165,4 +166,32 @@ it.each([
   [800 * 86_400, '2y70d']
 ])('%d seconds are %s', (seconds, text) => {
   expect(humanDuration(seconds * 1000)).toBe(text)
+})
+
+describe('columns of custom resources', () => {
+  const object = {
+    metadata: { name: 'one', creationTimestamp: '2026-01-01T00:00:00Z', annotations: { 'a.b/c': 'd' } },
+    spec: { class: 'istio', ports: [{ port: 80 }, { port: 81 }] },
+    status: {
+      conditions: [
+        { type: 'Accepted', status: 'False' },
+        { type: 'Programmed', status: 'True' }
+      ]
+    }
+  } as unknown as KubeObject
+
+  it.each([
+    { jsonPath: '.spec.class', type: 'string', cell: 'istio' },
+    { jsonPath: '.status.conditions[?(@.type=="Programmed")].status', type: 'string', cell: 'True' },
+    { jsonPath: '.spec.ports[1].port', type: 'integer', cell: 81 },
+    { jsonPath: '.spec.ports[*].port', type: 'integer', cell: 80 },
+    { jsonPath: ".metadata.annotations['a.b/c']", type: 'string', cell: 'd' },
+    { jsonPath: '.metadata.annotations.a\\.b/c', type: 'string', cell: null },
+    { jsonPath: '.metadata.creationTimestamp', type: 'date', cell: '10m' },
+    { jsonPath: '.spec.other', type: 'string', cell: null },
+    { jsonPath: '.spec.ports', type: 'string', cell: '[{"port":80},{"port":81}]' },
+    { jsonPath: '..spec', type: 'string', cell: null }
+  ])('$jsonPath', ({ jsonPath, type, cell }) => {
+    expect(customColumn({ name: 'C', jsonPath, type }).cell(object, now)).toEqual(cell)
+  })
 })
