@@ -95,17 +95,17 @@ describe.skipIf(unsupported)(`a lab cluster${unsupported === undefined ? '' : ` 
   it('is undone when its start is given up', async () => {
     const before = machine()
     const giveUp = new AbortController()
-    let directory = ''
+    let fabric = ''
     const starting = createCluster({
       nodes: 2,
       signal: giveUp.signal,
       onProgress: ({ step, message }) => {
-        if (step === 'fabric') directory = message
+        if (step === 'fabric') fabric = message
         if (step === 'api-server') giveUp.abort(new Error('changed my mind'))
       }
     })
-    await expect(starting).rejects.toThrow()
-    expect(directory).not.toBe('')
+    await expect(starting).rejects.toMatchObject({ code: 'LAB_CLOSED', cause: { message: 'changed my mind' } })
+    expect(fabric).not.toBe('')
     expect(machine()).toEqual(before)
   })
 

@@ -23,6 +23,16 @@ import { waitForObject } from './wait.ts'
 
 /** Starts a cluster: fabric, API server, controllers, nodes, kubelets, DNS. Resolves once pods can be created. */
 export async function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  try {
+    return await startCluster(options)
+  } catch (error) {
+    if (!options.signal?.aborted) throw error
+    // What came of the abort somewhere inside is not the reason.
+    throw new LabError('LAB_CLOSED', 'the start of the cluster was given up', { cause: options.signal.reason })
+  }
+}
+
+async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const unsupported = labUnsupported()
   if (unsupported !== undefined) throw new LabError('LAB_UNSUPPORTED', unsupported)
   const plan = planNetwork(options.nodes ?? 2, options.network)

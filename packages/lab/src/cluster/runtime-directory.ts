@@ -60,6 +60,9 @@ export async function sweepDeadClusters(parent: string = os.tmpdir()): Promise<s
   for (const entry of fs.readdirSync(parent)) {
     if (!entry.startsWith(prefix)) continue
     const directory = path.join(parent, entry)
+    // Anybody may put something into /tmp; what we kill and remove by is only taken from ourselves.
+    const stat = fs.lstatSync(directory, { throwIfNoEntry: false })
+    if (!stat?.isDirectory() || stat.uid !== process.getuid?.()) continue
     const owner = readOwner(path.join(directory, ownerFile))
     if (owner === undefined || isAlive(owner)) continue
     await endCgroup(owner.cgroup)
@@ -74,7 +77,6 @@ function readOwner(file: string): Owner | undefined {
     const owner = JSON.parse(fs.readFileSync(file, 'utf8')) as Partial<Owner>
     const { pid, startTime, boot, cgroup } = owner
     if (typeof pid !== 'number' || typeof startTime !== 'string' || typeof boot !== 'string') return undefined
-    // What a file says is killed and removed by: insist on a name that this package makes.
     if (typeof cgroup !== 'string' || !path.basename(cgroup).startsWith(prefix)) return undefined
     return { pid, startTime, boot, cgroup }
   } catch {

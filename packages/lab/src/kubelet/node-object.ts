@@ -1,3 +1,4 @@
+import os from 'node:os'
 import { type KubernetesClient, nodes } from '@culvert/kubernetes'
 import type { LabNode } from '../node/node.ts'
 import { apiTime } from './container-record.ts'
@@ -44,6 +45,8 @@ export async function registerNode(client: KubernetesClient, node: LabNode): Pro
       holds('PIDPressure', 'False', 'KubeletHasSufficientPID')
     ],
     nodeInfo: {
+      kernelVersion: os.release(),
+      osImage: os.version(),
       operatingSystem: 'linux',
       architecture: arch,
       kubeletVersion: 'v1.34.0-culvert-lab',

@@ -35,7 +35,9 @@ const hold = 'echo ready; exec >/dev/null 2>&1; while read -r _; do :; done'
 export function startHolder(options: HolderOptions): Promise<NamespaceHolder> {
   const script = `set -eu\n${options.script ?? ''}\n${hold}\n`
   const flags = options.namespaces.map(namespace => `--${namespace}`)
-  const child = spawn('unshare', ['--pid', '--fork', '--kill-child', ...flags, '--', options.shell, '-c', script], {
+  // Without --norc bash, seeing a socket for its input as under rshd, would run somebody's ~/.bashrc first.
+  const shell = [options.shell, '--norc', '--noprofile', '-c', script]
+  const child = spawn('unshare', ['--pid', '--fork', '--kill-child', ...flags, '--', ...shell], {
     env: { PATH: systemPath },
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe']

@@ -75,7 +75,9 @@ async function watchReadiness(
 ): Promise<void> {
   await pause((probe.initialDelaySeconds ?? 0) * 1000, signal)
   // A container that is not ready yet is asked more often: nobody waits ten seconds for a server that was up after one.
-  const impatience = createBackOff(100, periodOf(probe))
+  const period = periodOf(probe)
+  const impatience = createBackOff(Math.min(100, period), period)
+  const begun = performance.now()
   let ready = false
   let streak = 0
   let last: ProbeResult['success'] | undefined
@@ -84,13 +86,14 @@ async function watchReadiness(
     if (signal.aborted) return
     streak = result.success === last ? streak + 1 : 1
     last = result.success
-    if (!result.success) handler.failed('Readiness', result.message)
+    // Of a container's first moments only the end is of interest.
+    if (!result.success && (ready || performance.now() - begun >= period)) handler.failed('Readiness', result.message)
     const needed = result.success ? (probe.successThreshold ?? 1) : failureLimit(probe)
     if (streak >= needed && result.success !== ready) {
       ready = result.success
       handler.ready(ready)
       impatience.reset()
     }
-    await pause(ready ? periodOf(probe) : impatience.next(), signal)
+    await pause(ready ? period : impatience.next(), signal)
   }
 }
