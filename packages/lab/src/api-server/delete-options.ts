@@ -1,4 +1,4 @@
-import type { DeleteOptions } from './operations.ts'
+import type { DeleteOptions } from './deletion.ts'
 import { type Fields, isFields } from './objects.ts'
 import { numberOption } from './list-options.ts'
 import { badRequest } from './status.ts'

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { createKubernetesClient, kubeConfigFromText, nodes, pods } from '@culvert/kubernetes'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startControllers } from '../controllers/index.ts'
-import { eventually } from '../controllers/test-cluster.ts'
+import { eventually } from '../controllers/testing/test-cluster.ts'
 import { type ApiServer, startApiServer } from './index.ts'
 
 // Tests may look at the environment; programs read it in main only.

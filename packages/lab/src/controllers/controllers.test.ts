@@ -14,7 +14,7 @@ import {
   type V1Pod
 } from '@culvert/kubernetes'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { eventually, startTestCluster, type TestCluster } from './test-cluster.ts'
+import { eventually, startTestCluster, type TestCluster } from './testing/test-cluster.ts'
 
 let cluster: TestCluster
 

@@ -7,8 +7,8 @@ import {
   pods,
   type V1Pod
 } from '@culvert/kubernetes'
-import { type ApiServer, startApiServer } from '../api-server/index.ts'
-import { startControllers } from './index.ts'
+import { type ApiServer, startApiServer } from '../../api-server/index.ts'
+import { startControllers } from '../index.ts'
 
 /** An API server with the controllers and, in place of kubelets, something that says that pods run. */
 export interface TestCluster extends AsyncDisposable {

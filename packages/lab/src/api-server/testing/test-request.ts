@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { request } from 'node:https'
-import type { ApiServer } from './index.ts'
+import type { ApiServer } from '../index.ts'
 
 export interface RawAnswer {
   readonly code: number
