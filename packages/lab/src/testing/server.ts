@@ -1,4 +1,4 @@
-// A small server for tests: HTTP that says who it is, and a TCP echo. Plain JavaScript, so that it starts at once.
+// A small server for tests: HTTP that says who it is, and a TCP echo.
 import http from 'node:http'
 import net from 'node:net'
 import os from 'node:os'
