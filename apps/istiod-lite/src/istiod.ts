@@ -63,7 +63,9 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     },
     systemNamespace: namespace,
     revision: settings.revision === '' ? undefined : settings.revision,
-    dryRunPolicies: settings.dryRunPolicies
+    dryRunPolicies: settings.dryRunPolicies,
+    waypointPolicies: settings.waypointPolicies,
+    onError: (unit, error) => log.scope('ambient').error(`cannot compute ${unit}: ${error.message}`)
   })
   const { published } = inventory
 

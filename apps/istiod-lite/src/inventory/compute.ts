@@ -1,4 +1,4 @@
-import type { AddressMessage, AuthorizationMessage, WorkloadMessage } from '@culvert/workloads'
+import type { AddressMessage, AuthorizationMessage, ServiceMessage, WorkloadMessage } from '@culvert/workloads'
 import { translatePolicy } from '../resources/authorization-policy.ts'
 import { type ManagedStatus, ztunnelPolicyManager } from '../resources/conditions.ts'
 import { endpointSliceWorkloads, serviceNameLabel } from '../resources/endpoint-slice-workloads.ts'
@@ -17,15 +17,20 @@ import { workloadEntryLabels, workloadEntryWorkload } from '../resources/workloa
 import type { Read } from './unit-graph.ts'
 import {
   bindingOf,
+  type Canary,
+  canaryOf,
   isCanonical,
   ownsHost,
   parentModes,
   policiesOf,
+  policyOfWaypoint,
   selectingServices,
   slicedServices,
   targetLookups,
   topics,
   type Views,
+  waypointNamed,
+  waypointPoliciesOf,
   waypointServedBy
 } from './views.ts'
 
@@ -45,6 +50,8 @@ const workloads = (messages: readonly WorkloadMessage[]): Computed => ({
 
 export interface ComputeOptions {
   readonly dryRunPolicies: boolean
+  /** `PILOT_AUTO_ALLOW_WAYPOINT_POLICY`. */
+  readonly waypointPolicies: boolean
 }
 
 /** What one object publishes, from it and from what it touches. */
@@ -69,6 +76,8 @@ export function computeUnit(views: Views, options: ComputeOptions, unit: string,
       return authorizationPolicy(views, options, read, namespace, name)
     case 'peerAuthentication':
       return peerAuthentication(views, read, namespace, name)
+    case 'gateway':
+      return gateway(views, read, namespace, name)
     case 'staticStrict':
       read(topics.anyPeer)
       if (views.tables.peerAuthentication.size === 0) return nothing
@@ -86,15 +95,21 @@ function pod(views: Views, read: Read, namespace: string, name: string): Compute
   if (node !== undefined) read(topics.node(node))
   const instanceOf = waypointServedBy(views, read, namespace, labels)
   const binding = instanceOf ? undefined : bindingOf(views, read, { traffic: 'workload', namespace, labels })
+  const services = [...selectingServices(views, read, namespace, labels), ...slicedServices(views, read, object)]
+  // A waypoint's own pods take traffic for others: a policy that only lets waypoints in is not for them.
+  const waypoints = instanceOf ? [] : waypointPoliciesOf(views, read, namespace, services, binding)
   const message = podWorkload(object, views.mesh, {
     node: node === undefined ? undefined : views.tables.node.get('', node),
-    services: [...selectingServices(views, read, namespace, labels), ...slicedServices(views, read, object)],
-    policies: policiesOf(views, read, namespace, labels),
+    services,
+    policies: [...policiesOf(views, read, namespace, labels), ...waypoints],
     waypoint: binding?.kind === 'bound' ? binding.waypoint.address : undefined,
     applicationTunnel: instanceOf?.applicationTunnel
   })
   return message === undefined ? nothing : workloads([message])
 }
+
+const weightsOf = (canary: Canary | undefined): Pick<ServiceMessage, 'weightedWaypoints'> =>
+  canary !== undefined && 'weighted' in canary ? { weightedWaypoints: canary.weighted } : {}
 
 /** Services in front of a gateway that the mesh itself runs never go through a waypoint. */
 const unwaypointed = new Set(['istio.io-mesh-controller', 'istio.io-eastwest-controller'])
@@ -111,8 +126,9 @@ function service(views: Views, read: Read, namespace: string, name: string): Com
     waypoint: binding?.kind === 'bound' ? binding.waypoint.address : undefined
   })
   if (message === undefined) return nothing
-  const status = serviceStatus(binding ?? { kind: 'none' }, message.ingressUseWaypoint === true)
-  return { addresses: [{ service: message }], policies: [], statuses: [status] }
+  const canary = binding && canaryOf(views, read, binding, { namespace, metadata: object.metadata })
+  const status = serviceStatus(binding ?? { kind: 'none' }, message.ingressUseWaypoint === true, canary)
+  return { addresses: [{ service: { ...message, ...weightsOf(canary) } }], policies: [], statuses: [status] }
 }
 
 function endpointSlice(views: Views, read: Read, namespace: string, name: string): Computed {
@@ -130,6 +146,7 @@ function serviceEntry(views: Views, read: Read, namespace: string, name: string)
   if (object === undefined) return nothing
   const labels = object.metadata?.labels ?? {}
   const binding = bindingOf(views, read, { traffic: 'service', namespace, labels })
+  const canary = canaryOf(views, read, binding, { namespace, metadata: object.metadata })
   const isOwner = (host: string) => ownsHost(views, read, object, host)
   const services = serviceEntryServices(object, views.mesh, {
     namespace: views.tables.namespace.get('', namespace),
@@ -146,9 +163,12 @@ function serviceEntry(views: Views, read: Read, namespace: string, name: string)
     isOwner
   })
   return {
-    addresses: [...services.map(message => ({ service: message })), ...inside.map(workload => ({ workload }))],
+    addresses: [
+      ...services.map(message => ({ service: { ...message, ...weightsOf(canary) } })),
+      ...inside.map(workload => ({ workload }))
+    ],
     policies: [],
-    statuses: [serviceStatus(binding, false)]
+    statuses: [serviceStatus(binding, false, canary)]
   }
 }
 
@@ -157,9 +177,11 @@ function workloadEntry(views: Views, read: Read, namespace: string, name: string
   if (object === undefined) return nothing
   const labels = workloadEntryLabels(object)
   const binding = bindingOf(views, read, { traffic: 'workload', namespace, labels })
+  const services = selectingServices(views, read, namespace, labels)
+  const waypoints = waypointPoliciesOf(views, read, namespace, services, binding)
   const message = workloadEntryWorkload(object, views.mesh, {
-    services: selectingServices(views, read, namespace, labels),
-    policies: policiesOf(views, read, namespace, labels),
+    services,
+    policies: [...policiesOf(views, read, namespace, labels), ...waypoints],
     waypoint: binding.kind === 'bound' ? binding.waypoint.address : undefined
   })
   const ownLabel = labels['istio.io/use-waypoint'] !== undefined
@@ -189,6 +211,12 @@ function authorizationPolicy(
     policies: authorization === undefined ? [] : [authorization],
     statuses: [ztunnel, waypointAccepted(outcomes)]
   }
+}
+
+function gateway(views: Views, read: Read, namespace: string, name: string): Computed {
+  const waypoint = waypointNamed(views, read, namespace, name)
+  const policy = waypoint && policyOfWaypoint(views, read, waypoint)
+  return policy === undefined ? nothing : { addresses: [], policies: [policy] }
 }
 
 function peerAuthentication(views: Views, read: Read, namespace: string, name: string): Computed {

@@ -13,7 +13,8 @@ const defaults: InventoryOptions = {
   },
   systemNamespace: 'istio-system',
   revision: undefined,
-  dryRunPolicies: false
+  dryRunPolicies: false,
+  waypointPolicies: false
 }
 
 /** An inventory that is told what is there and says which names a change reached. */
@@ -323,6 +324,85 @@ describe('waypoints', () => {
   })
 })
 
+describe('with waypoint policies on', () => {
+  const policyName = 'shop/istio_allow_waypoint_shop_gate'
+  const instance = (name: string, ip: string) =>
+    pod(name, { ip, labels: { 'gateway.networking.k8s.io/gateway-name': 'gate', app: 'gate' } })
+
+  it('bound workloads let in the waypoint’s own pods, once it has any', () => {
+    const h = harness({ waypointPolicies: true })
+      .put('gateway', gateway('gate'))
+      .put('service', service('cart', {}, { labels: { 'istio.io/use-waypoint': 'gate' } }))
+      .put('pod', pod('a'))
+      .put('pod', pod('b', { ip: '10.0.0.2', labels: { app: 'other' } }))
+    h.changes()
+    expect(h.workload('a')?.authorizationPolicies).toEqual([])
+    expect(h.put('pod', instance('gate-1', '10.0.0.9')).changes()).toEqual([
+      'k//Pod/shop/a',
+      'k//Pod/shop/gate-1',
+      policyName
+    ])
+    expect(h.published.policy(policyName)?.message).toMatchObject({
+      action: 0,
+      scope: 2,
+      rules: [{ clauses: [{ matches: [{ principals: [{ exact: 'cluster.local/ns/shop/sa/cart' }] }] }] }]
+    })
+    expect(h.workload('a')?.authorizationPolicies).toEqual([policyName])
+    expect(h.workload('b')?.authorizationPolicies).toEqual([])
+    expect(h.workload('gate-1')?.authorizationPolicies).toEqual([])
+    h.remove('pod', instance('gate-1', '10.0.0.9')).changes()
+    expect(h.published.policy(policyName)).toBeUndefined()
+    expect(h.workload('a')?.authorizationPolicies).toEqual([])
+  })
+})
+
+describe('a canary waypoint', () => {
+  const labels = { 'istio.io/use-waypoint': 'gate', 'istio.io/use-waypoint-canary': 'next' }
+  const weight = (text: string) => ({ 'istio.io/use-waypoint-canary-weight': text })
+  const shares = (h: ReturnType<typeof harness>) =>
+    h.published.address(cart)?.message.service?.weightedWaypoints?.map(({ weight }) => weight)
+  const message = (h: ReturnType<typeof harness>) => h.statusesOf('service shop/cart')[0]?.wants[0]?.message
+  const start = (annotations: object, ownLabels: object = labels) => {
+    const h = harness()
+      .put('gateway', gateway('gate'))
+      .put('gateway', gateway('next', { ip: '10.96.40.2' }))
+      .put('service', service('cart', {}, { labels: ownLabels, annotations }))
+    h.changes()
+    return h
+  }
+
+  it('takes its share, beside the primary', () => {
+    expect(shares(start(weight('30')))).toEqual([70, 30])
+    expect(shares(start({}))).toEqual([100, 0])
+  })
+
+  it.each([
+    ['no number', weight('x'), labels, 'CanaryInvalidWeight'],
+    ['more than all', weight('101'), labels, 'CanaryInvalidWeight'],
+    ['the primary itself', weight('30'), { ...labels, 'istio.io/use-waypoint-canary': 'gate' }, 'CanarySameAsPrimary'],
+    ['one that is not there', weight('30'), { ...labels, 'istio.io/use-waypoint-canary': 'typo' }, 'CanaryNotBound']
+  ])('with %s the primary stays alone, and the condition says why', (_, annotations, ownLabels, problem) => {
+    const h = start(annotations, ownLabels)
+    expect(shares(h)).toBeUndefined()
+    expect(h.published.address(cart)?.message.service?.waypoint).toBeDefined()
+    expect(message(h)).toContain(problem)
+  })
+
+  it('comes from the namespace only where the object names no waypoint', () => {
+    const h = harness()
+      .put('namespace', { metadata: { name: 'shop', labels, annotations: weight('40') } })
+      .put('gateway', gateway('gate'))
+      .put('service', service('cart', {}, { labels: { 'istio.io/use-waypoint': 'gate' } }))
+    h.changes()
+    expect(shares(h)).toBeUndefined()
+    h.put('service', service('cart'))
+    h.changes()
+    expect(shares(h)).toBeUndefined()
+    expect(h.put('gateway', gateway('next', { ip: '10.96.40.2' })).changes()).toEqual([cart])
+    expect(shares(h)).toEqual([60, 40])
+  })
+})
+
 describe('endpoints that Kubernetes does not select', () => {
   const slice = (endpoint: object): V1EndpointSlice => ({
     addressType: 'IPv4',
@@ -405,6 +485,20 @@ describe('ServiceEntry and WorkloadEntry', () => {
     h.remove('serviceEntry', old).changes()
     expect(name()).toBe('young')
   })
+})
+
+it('an object that cannot be computed is told, keeps what it had published, and stops nobody else', () => {
+  const failed: string[] = []
+  const h = harness({ onError: unit => failed.push(unit) }).put('pod', pod('a'))
+  h.changes()
+  const odd = { ...pod('a'), spec: { containers: 5 } } as never
+  const ports = [{ port: 80, targetPort: 'web' }]
+  h.put('service', service('cart', { ports }))
+    .put('pod', odd)
+    .put('pod', pod('b', { ip: '10.0.0.2' }))
+  expect(h.changes()).toEqual(['k//Pod/shop/b', cart])
+  expect(failed).toEqual(['pod shop/a'])
+  expect(h.workload('a')?.node).toBe('n1')
 })
 
 it('node authorization sees pods by node, Failed ones not', () => {

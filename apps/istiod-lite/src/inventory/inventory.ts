@@ -1,4 +1,10 @@
-import { type KubernetesObject, matchesLabels, type ServiceEntry, type V1EndpointSlice } from '@culvert/kubernetes'
+import {
+  type KubernetesObject,
+  matchesLabels,
+  type ServiceEntry,
+  type V1EndpointSlice,
+  type V1Pod
+} from '@culvert/kubernetes'
 import type { PodIndex, PodRecord } from '@culvert/certificates'
 import { isSentToZtunnel } from '../resources/authorization-policy.ts'
 import type { ManagedStatus } from '../resources/conditions.ts'
@@ -8,12 +14,13 @@ import type { MeshFacts } from '../resources/mesh-facts.ts'
 import { serviceHostname } from '../resources/names.ts'
 import { selectorOf } from '../resources/peer-authentication.ts'
 import { nodeLocality } from '../resources/pod-workload.ts'
+import { gatewayNameLabel } from '../resources/waypoint.ts'
 import { workloadEntryLabels } from '../resources/workload-entry.ts'
-import { type ComputeOptions, computeUnit } from './compute.ts'
+import { type Computed, type ComputeOptions, computeUnit } from './compute.ts'
 import { createMultimap } from './multimap.ts'
 import { createObjectTables, type ObjectKind, type ObjectKinds, type ObjectTables } from './objects.ts'
 import { createPublisher, type Published } from './published.ts'
-import { createUnitGraph } from './unit-graph.ts'
+import { createUnitGraph, type Read } from './unit-graph.ts'
 import { topics, type Views } from './views.ts'
 
 type Labels = Readonly<Record<string, string>>
@@ -24,6 +31,8 @@ export interface InventoryOptions extends ComputeOptions {
   readonly systemNamespace: string
   /** Objects of these kinds with another `istio.io/rev` belong to another control plane; undefined: all are ours. */
   readonly revision: string | undefined
+  /** An object that cannot be computed; what it published before stays. */
+  readonly onError?: (unit: string, error: Error) => void
 }
 
 export interface Inventory {
@@ -59,7 +68,8 @@ const units: ReadonlySet<ObjectKind> = new Set([
   'serviceEntry',
   'workloadEntry',
   'authorizationPolicy',
-  'peerAuthentication'
+  'peerAuthentication',
+  'gateway'
 ])
 
 const differ = (a: unknown, b: unknown): boolean => JSON.stringify(a) !== JSON.stringify(b)
@@ -70,6 +80,7 @@ export function createInventory(options: InventoryOptions): Inventory {
   const publisher = createPublisher()
   const slicesOfPod = createMultimap<V1EndpointSlice>()
   const entriesOfHost = createMultimap<ServiceEntry>()
+  const instancesOfGateway = createMultimap<V1Pod>()
   const podsOfNode = createMultimap<PodRecord>()
   const podRecords = new Map<string, PodRecord>()
   const statusOf = new Map<string, readonly ManagedStatus[]>()
@@ -79,10 +90,23 @@ export function createInventory(options: InventoryOptions): Inventory {
     slicesOfPod,
     entriesOfHost,
     mesh: { ...options.mesh, network: '' },
-    dryRunPolicies: options.dryRunPolicies
+    dryRunPolicies: options.dryRunPolicies,
+    waypointPolicies: options.waypointPolicies,
+    instancesOfGateway
+  }
+  // An object that passed the API server's checks and is odd all the same must not stop the others.
+  function attempt(unit: string, read: Read): Computed | undefined {
+    try {
+      return computeUnit(views, options, unit, read)
+    } catch (error) {
+      options.onError?.(unit, error as Error)
+      return undefined
+    }
   }
   const graph = createUnitGraph((unit, read) => {
-    const { addresses, policies, statuses } = computeUnit(views, options, unit, read)
+    const computed = attempt(unit, read)
+    if (computed === undefined) return
+    const { addresses, policies, statuses } = computed
     publisher.publish(unit, addresses, policies)
     if (statuses === undefined) statusOf.delete(unit)
     else {
@@ -120,6 +144,14 @@ export function createInventory(options: InventoryOptions): Inventory {
     [Kind in ObjectKind]?: (old: ObjectKinds[Kind] | undefined, now: ObjectKinds[Kind] | undefined) => void
   } = {
     pod(old, now) {
+      const instance = (pod: V1Pod | undefined) => pod?.metadata?.labels?.[gatewayNameLabel]
+      for (const [pod, action] of [[old, 'delete'] as const, [now, 'add'] as const]) {
+        const gateway = instance(pod)
+        if (pod === undefined || gateway === undefined) continue
+        const { namespace = '' } = pod.metadata ?? {}
+        instancesOfGateway[action](`${namespace}/${gateway}`, pod)
+        if (instance(old) !== instance(now)) graph.touch(topics.instances(namespace, gateway))
+      }
       for (const [pod, action] of [[old, 'delete'] as const, [now, 'add'] as const]) {
         const { namespace = '', name = '' } = pod?.metadata ?? {}
         const key = `${namespace}/${name}`
@@ -144,7 +176,7 @@ export function createInventory(options: InventoryOptions): Inventory {
     service(old, now) {
       const { namespace = '', name = '' } = (now ?? old)?.metadata ?? {}
       const { domain } = views.mesh
-      if (differ(old?.metadata?.labels, now?.metadata?.labels) || !old || !now) {
+      if (!old || !now || differ(old.metadata?.labels, now.metadata?.labels)) {
         graph.touch(topics.target('Service', namespace, name))
       }
       const seen = (service: typeof now) =>

@@ -1,4 +1,11 @@
-import { matchesLabels, type ServiceEntry, type V1EndpointSlice, type V1Pod } from '@culvert/kubernetes'
+import {
+  matchesLabels,
+  type ServiceEntry,
+  type V1EndpointSlice,
+  type V1ObjectMeta,
+  type V1Pod
+} from '@culvert/kubernetes'
+import type { AuthorizationMessage } from '@culvert/workloads'
 import { isSentToZtunnel } from '../resources/authorization-policy.ts'
 import { serviceNameLabel } from '../resources/endpoint-slice-workloads.ts'
 import { isPublished, serviceFacts } from '../resources/kubernetes-service.ts'
@@ -16,12 +23,15 @@ import { serviceEntryFacts } from '../resources/service-entry.ts'
 import type { ServiceFacts } from '../resources/service-facts.ts'
 import {
   bindWaypoint,
+  canaryReference,
   gatewayNameLabel,
   type Waypoint,
   type WaypointBinding,
   waypointOf,
-  waypointReference
+  waypointReference,
+  weightedWaypoints
 } from '../resources/waypoint.ts'
+import { waypointPolicy } from '../resources/waypoint-policy.ts'
 import type { TargetLookups } from '../resources/waypoint-conditions.ts'
 import type { Multimap } from './multimap.ts'
 import type { ObjectTables } from './objects.ts'
@@ -36,6 +46,10 @@ export interface Views {
   readonly slicesOfPod: Multimap<V1EndpointSlice>
   readonly entriesOfHost: Multimap<ServiceEntry>
   readonly dryRunPolicies: boolean
+  /** `PILOT_AUTO_ALLOW_WAYPOINT_POLICY`. */
+  readonly waypointPolicies: boolean
+  /** Pods by the `namespace/name` of the Gateway that they are instances of. */
+  readonly instancesOfGateway: Multimap<V1Pod>
 }
 
 export const topics = {
@@ -52,7 +66,8 @@ export const topics = {
   host: (hostname: string) => `host ${hostname}`,
   /** Labels of a Service or ServiceEntry, for those who refer to it by name. */
   target: (kind: string, namespace: string, name: string) => `target ${kind} ${namespace}/${name}`,
-  gatewayClass: (name: string) => `gateway-class ${name}`
+  gatewayClass: (name: string) => `gateway-class ${name}`,
+  instances: (namespace: string, name: string) => `instances ${namespace}/${name}`
 }
 
 /** Services and entries of the namespace whose selector matches. */
@@ -170,6 +185,56 @@ export function bindingOf(
   const reference = waypointReference(object.namespace, object.labels, namespace?.metadata?.labels ?? {})
   const waypoint = reference && waypointNamed(views, read, reference.namespace, reference.name)
   return bindWaypoint(reference, waypoint, { traffic: object.traffic, namespaceName: object.namespace, namespace })
+}
+
+/** The policy that only lets a waypoint's own pods in; undefined while it has none, or without the switch. */
+export function policyOfWaypoint(
+  views: Views,
+  read: Read,
+  { namespace, name }: Pick<Waypoint, 'namespace' | 'name'>
+): AuthorizationMessage | undefined {
+  if (!views.waypointPolicies) return undefined
+  read(topics.instances(namespace, name))
+  const instances = [...views.instancesOfGateway.get(`${namespace}/${name}`)]
+  const accounts = instances.flatMap(({ spec }) => spec?.serviceAccountName || []).sort()
+  return waypointPolicy({ namespace, name }, accounts, views.mesh.trustDomain)
+}
+
+/** The waypoint policies that a workload names: of its services' waypoints, then of its own. */
+export function waypointPoliciesOf(
+  views: Views,
+  read: Read,
+  namespace: string,
+  services: readonly ServiceFacts[],
+  own: WaypointBinding | undefined
+): string[] {
+  if (!views.waypointPolicies) return []
+  const bindings = services.map(({ labels }) => bindingOf(views, read, { traffic: 'service', namespace, labels }))
+  const names = [...bindings, ...(own === undefined ? [] : [own])].flatMap(binding => {
+    const policy = binding.kind === 'bound' ? policyOfWaypoint(views, read, binding.waypoint) : undefined
+    return policy === undefined ? [] : [`${policy.namespace}/${policy.name}`]
+  })
+  return [...new Set(names)]
+}
+
+export type Canary = ReturnType<typeof weightedWaypoints>
+
+/** The share of a second waypoint, for a Service or ServiceEntry that is bound to a first. */
+export function canaryOf(
+  views: Views,
+  read: Read,
+  primary: WaypointBinding,
+  object: { namespace: string; metadata: V1ObjectMeta | undefined }
+): Canary | undefined {
+  if (primary.kind !== 'bound') return undefined
+  const { namespace } = object
+  read(topics.namespace(namespace))
+  const ofNamespace = views.tables.namespace.get('', namespace)
+  const reference = canaryReference(namespace, object.metadata ?? {}, ofNamespace?.metadata ?? {})
+  if (reference === undefined) return undefined
+  const found = waypointNamed(views, read, reference.namespace, reference.name)
+  const where = { traffic: 'service', namespaceName: namespace, namespace: ofNamespace } as const
+  return weightedWaypoints(primary.waypoint, reference, bindWaypoint(reference, found, where))
 }
 
 /** Whether an entry speaks for a host of its namespace: no Kubernetes Service does, and no older entry. */

@@ -27,7 +27,7 @@ const denied = (message: string): TranslatedPolicy => ({
 })
 
 export function hasTargets(policy: AuthorizationPolicy): boolean {
-  return policy.spec?.targetRef !== undefined || (policy.spec?.targetRefs ?? []).length > 0
+  return Boolean(policy.spec?.targetRef) || (policy.spec?.targetRefs ?? []).length > 0
 }
 
 /** Whether there is an Authorization at all; naming another would only make ztunnel warn of an unknown policy. */
@@ -36,7 +36,7 @@ export function isSentToZtunnel(policy: AuthorizationPolicy, dryRun: boolean): b
 }
 
 function scopeOf(policy: AuthorizationPolicy, rootNamespace: string): number {
-  if (policy.spec?.selector !== undefined) return PolicyScope.WORKLOAD_SELECTOR
+  if (policy.spec?.selector) return PolicyScope.WORKLOAD_SELECTOR
   return policy.metadata?.namespace === rootNamespace ? PolicyScope.GLOBAL : PolicyScope.NAMESPACE
 }
 
@@ -50,11 +50,11 @@ export function translatePolicy(policy: AuthorizationPolicy, options: PolicyOpti
     )
   }
   if (hasTargets(policy)) return { authorization: undefined, condition: undefined }
-  const { action = 'ALLOW', rules: sources = [] } = policy.spec ?? {}
+  const action = policy.spec?.action || 'ALLOW'
   if (action !== 'ALLOW' && action !== 'DENY') return denied(`ztunnel does not support the ${action} action`)
 
   const deny = action === 'DENY'
-  const translated = sources.map(rule => translateRule(rule, namespace))
+  const translated = (policy.spec?.rules ?? []).map(rule => translateRule(rule ?? {}, namespace))
   const kept = translated.filter(({ httpAttributes }) => deny || httpAttributes.length === 0)
   const rules = kept.map(({ rule }) => rule)
   const found = [...new Set(translated.flatMap(({ httpAttributes }) => httpAttributes))].sort()

@@ -25,6 +25,7 @@ export function serviceFacts(service: V1Service, domain: string): ServiceFacts {
   const { name = '', namespace = '' } = service.metadata ?? {}
   return {
     key: serviceKey(namespace, serviceHostname(name, namespace, domain)),
+    labels: service.metadata?.labels ?? {},
     ports: (service.spec?.ports ?? []).map(port => ({
       name: port.name ?? '',
       port: port.port,

@@ -140,6 +140,17 @@ describe('AuthorizationPolicy', () => {
     expect(translate({ targetRef: { kind: 'Gateway', name: 'a' } })).toEqual(nothing)
   })
 
+  it('survives what only admission keeps out', () => {
+    const odd = { rules: [{ from: [{}, { source: null }, null], to: null, when: [{}] }, null] } as never
+    expect(translate(odd).authorization?.rules).toEqual([{ clauses: [] }])
+    const deny = { action: 'DENY', selector: null, targetRef: null, ...(odd as object) } as never
+    expect(translate(deny).authorization).toMatchObject({
+      scope: 1,
+      rules: [{ clauses: [{ matches: [{}, {}, {}] }, { matches: [{}] }] }, { clauses: [] }]
+    })
+    expect(translatePolicy({} as never, options).authorization?.rules).toEqual([])
+  })
+
   it('drops values that cannot be used and keeps the rest', () => {
     const { authorization } = translate({
       rules: [

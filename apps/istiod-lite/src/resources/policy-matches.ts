@@ -9,21 +9,24 @@ export function stringMatch(value: string): StringMatchMessage {
   return { exact: value }
 }
 
-export const stringMatches = (values: readonly string[] = []): StringMatchMessage[] => values.map(stringMatch)
+/** Null and undefined are no values. */
+type Values = readonly string[] | null | undefined
+
+export const stringMatches = (values: Values): StringMatchMessage[] => (values ?? []).map(stringMatch)
 
 /** `ns/name`, or a name in the policy's own namespace. */
-export function serviceAccountMatches(values: readonly string[] = [], own: string): ServiceAccountMatchMessage[] {
-  return values.map(value => {
+export function serviceAccountMatches(values: Values, own: string): ServiceAccountMatchMessage[] {
+  return (values ?? []).map(value => {
     const slash = value.indexOf('/')
     if (slash === -1) return { namespace: own, serviceAccount: value }
     return { namespace: value.slice(0, slash), serviceAccount: value.slice(slash + 1) }
   })
 }
 
-export function portMatches(values: readonly string[] = []): number[] {
-  return values.flatMap(value => (/^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? [Number(value)] : []))
+export function portMatches(values: Values): number[] {
+  return (values ?? []).flatMap(value => (/^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? [Number(value)] : []))
 }
 
-export function prefixMatches(values: readonly string[] = []): PrefixMessage[] {
-  return values.flatMap(value => parsePrefix(value) ?? [])
+export function prefixMatches(values: Values): PrefixMessage[] {
+  return (values ?? []).flatMap(value => parsePrefix(value) ?? [])
 }

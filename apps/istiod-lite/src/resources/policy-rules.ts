@@ -16,11 +16,11 @@ export interface TranslatedRule {
 const httpSourceFields = ['remoteIpBlocks', 'notRemoteIpBlocks', 'requestPrincipals', 'notRequestPrincipals'] as const
 const httpOperationFields = ['hosts', 'notHosts', 'methods', 'notMethods', 'paths', 'notPaths'] as const
 
-const filled = (values: readonly unknown[] | undefined): boolean => values !== undefined && values.length > 0
+const filled = (values: unknown): boolean => Array.isArray(values) && values.length > 0
 
 /** Drops empty lists, so that "nothing to test" is one thing. */
 function match(fields: MatchMessage): MatchMessage {
-  return Object.fromEntries(Object.entries(fields).filter(([, values]) => filled(values as unknown[]))) as MatchMessage
+  return Object.fromEntries(Object.entries(fields).filter(([, values]) => filled(values))) as MatchMessage
 }
 
 function operationMatch(operation: AuthorizationOperation): MatchMessage {
@@ -66,14 +66,15 @@ export function translateRule(rule: AuthorizationRule, namespace: string): Trans
   const clauses: ClauseMessage[] = []
   const http = new Set<string>()
   if (filled(rule.to)) {
-    const operations = (rule.to ?? []).map(({ operation = {} }) => operation)
+    // Admission keeps entries without an operation or source out; here they become a Match that never hits.
+    const operations = (rule.to ?? []).map(entry => entry?.operation ?? {})
     for (const operation of operations) {
       for (const field of httpOperationFields) if (filled(operation[field])) http.add(field)
     }
     clauses.push({ matches: operations.map(operationMatch) })
   }
   if (filled(rule.from)) {
-    const sources = (rule.from ?? []).map(({ source = {} }) => source)
+    const sources = (rule.from ?? []).map(entry => entry?.source ?? {})
     for (const source of sources) {
       for (const field of httpSourceFields) if (filled(source[field])) http.add(field)
     }

@@ -25,6 +25,7 @@ export function serviceEntryFacts(entry: ServiceEntry, host: string): ServiceFac
   const { namespace = '' } = entry.metadata ?? {}
   return {
     key: serviceKey(namespace, host),
+    labels: entry.metadata?.labels ?? {},
     ports: (entry.spec?.ports ?? []).map(({ name, number, targetPort }) => ({
       name,
       port: number,

@@ -13,4 +13,6 @@ export interface ServiceFacts {
   /** `namespace/hostname`. */
   readonly key: string
   readonly ports: readonly ServicePortFacts[]
+  /** Of the object: they may name a waypoint. */
+  readonly labels: Readonly<Record<string, string>>
 }

@@ -6,7 +6,7 @@ import {
   waypointPolicyManager,
   workloadEntryManager
 } from './conditions.ts'
-import type { WaypointBinding } from './waypoint.ts'
+import type { WaypointBinding, weightedWaypoints } from './waypoint.ts'
 
 export const waypointBound = 'istio.io/WaypointBound'
 
@@ -16,7 +16,15 @@ const refusals = {
   UnsupportedTrafficType: 'does not serve this kind of traffic'
 } as const
 
-function boundCondition(binding: WaypointBinding, ingress: boolean): WantedCondition[] {
+type Canary = ReturnType<typeof weightedWaypoints>
+
+function canaryRemark(canary: Canary | undefined): string {
+  if (canary === undefined) return ''
+  if ('problem' in canary) return `. The canary waypoint is not used: ${canary.problem}`
+  return `. The canary waypoint takes ${canary.weighted[1]?.weight ?? 0} of 100 connections`
+}
+
+function boundCondition(binding: WaypointBinding, ingress: boolean, canary?: Canary): WantedCondition[] {
   if (binding.kind === 'none') return []
   if (binding.kind === 'refused') {
     const { namespace, name } = binding.reference
@@ -25,13 +33,13 @@ function boundCondition(binding: WaypointBinding, ingress: boolean): WantedCondi
   }
   const { namespace, name } = binding.waypoint
   const remark = ingress ? '. Ingress traffic will traverse the waypoint' : ''
-  const message = `Successfully attached to waypoint ${namespace}/${name}${remark}`
+  const message = `Successfully attached to waypoint ${namespace}/${name}${remark}${canaryRemark(canary)}`
   return [{ type: waypointBound, status: 'True', reason: 'WaypointAccepted', message }]
 }
 
-/** On Services and ServiceEntries (docs/spec/workload-xds.md 4.6). */
-export function serviceStatus(binding: WaypointBinding, ingress: boolean): ManagedStatus {
-  return { fieldManager: serviceManager, owns: [waypointBound], wants: boundCondition(binding, ingress) }
+/** On Services and ServiceEntries; a canary's problem leaves it True (docs/spec/workload-xds.md 4.6). */
+export function serviceStatus(binding: WaypointBinding, ingress: boolean, canary?: Canary): ManagedStatus {
+  return { fieldManager: serviceManager, owns: [waypointBound], wants: boundCondition(binding, ingress, canary) }
 }
 
 /** A namespace's waypoint that is for services only says nothing of the entry; its own label does. */
@@ -96,8 +104,9 @@ export function targetOutcome(
 }
 
 export function targetsOf(policy: AuthorizationPolicy): PolicyTargetReference[] {
-  const { targetRef, targetRefs = [] } = policy.spec ?? {}
-  return targetRefs.length > 0 ? targetRefs : targetRef === undefined ? [] : [targetRef]
+  const { targetRef, targetRefs } = policy.spec ?? {}
+  if (targetRefs && targetRefs.length > 0) return targetRefs
+  return targetRef ? [targetRef] : []
 }
 
 /** One reference speaks for itself; several are summed up. */

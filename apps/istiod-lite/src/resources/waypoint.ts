@@ -2,7 +2,8 @@ import type { Gateway, GatewayClass, GatewayListener, V1LabelSelector, V1Namespa
 import {
   ApplicationTunnelProtocol,
   type ApplicationTunnelMessage,
-  type GatewayAddressMessage
+  type GatewayAddressMessage,
+  type WeightedWaypointMessage
 } from '@culvert/workloads'
 import { ipBytes } from './ip-address.ts'
 
@@ -139,3 +140,48 @@ export function bindWaypoint(
 
 /** The waypoint that a pod of this namespace is an instance of, by its Gateway label. */
 export const gatewayNameLabel = 'gateway.networking.k8s.io/gateway-name'
+
+export const canaryLabel = 'istio.io/use-waypoint-canary'
+const canaryNamespaceLabel = 'istio.io/use-waypoint-canary-namespace'
+const canaryWeightAnnotation = 'istio.io/use-waypoint-canary-weight'
+
+type Annotations = Labels | undefined
+interface Metadata {
+  readonly labels?: Labels
+  readonly annotations?: Annotations
+}
+
+export interface CanaryReference extends WaypointReference {
+  /** Undefined: not a number from 0 to 100. */
+  readonly weight: number | undefined
+}
+
+/** A second waypoint that takes a share; the namespace's word counts only where the object has no waypoint of its own. */
+export function canaryReference(namespace: string, own: Metadata, ofNamespace: Metadata): CanaryReference | undefined {
+  const source = own.labels?.['istio.io/use-waypoint'] === undefined ? ofNamespace : own
+  const name = source.labels?.[canaryLabel]
+  if (name === undefined || name === '') return undefined
+  const text = source.annotations?.[canaryWeightAnnotation] ?? '0'
+  const weight = /^\d{1,3}$/.test(text) && Number(text) <= 100 ? Number(text) : undefined
+  return { name, namespace: source.labels?.[canaryNamespaceLabel] || namespace, weight }
+}
+
+export type CanaryProblem = 'CanaryInvalidWeight' | 'CanarySameAsPrimary' | 'CanaryNotBound'
+
+/** Both with their shares; any problem keeps the primary alone (docs/spec/workload-xds.md 4.4). */
+export function weightedWaypoints(
+  primary: Waypoint,
+  reference: CanaryReference,
+  canary: WaypointBinding
+): { weighted: WeightedWaypointMessage[] } | { problem: CanaryProblem } {
+  const { weight, namespace, name } = reference
+  if (weight === undefined) return { problem: 'CanaryInvalidWeight' }
+  if (namespace === primary.namespace && name === primary.name) return { problem: 'CanarySameAsPrimary' }
+  if (canary.kind !== 'bound') return { problem: 'CanaryNotBound' }
+  return {
+    weighted: [
+      { destination: primary.address, weight: 100 - weight },
+      { destination: canary.waypoint.address, weight }
+    ]
+  }
+}

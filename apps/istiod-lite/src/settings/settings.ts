@@ -21,6 +21,7 @@ export interface Settings {
   readonly ambient: boolean
   readonly ambientStatus: boolean
   readonly dryRunPolicies: boolean
+  readonly waypointPolicies: boolean
   readonly debounce: { readonly quietMs: number; readonly longestMs: number }
   readonly pushesAtOnce: number
   readonly connectionsPerSecond: number
@@ -94,6 +95,7 @@ export function readSettings(env: Environment, args: Arguments, mesh: MeshConfig
     ambient,
     ambientStatus: boolean('AMBIENT_ENABLE_STATUS', ambient),
     dryRunPolicies: boolean('AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', false),
+    waypointPolicies: boolean('PILOT_AUTO_ALLOW_WAYPOINT_POLICY', false),
     debounce: {
       quietMs: seconds('PILOT_DEBOUNCE_AFTER', '100ms') * 1000,
       longestMs: seconds('PILOT_DEBOUNCE_MAX', '10s') * 1000
