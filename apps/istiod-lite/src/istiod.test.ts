@@ -120,7 +120,7 @@ describe('discovery', () => {
     await plane.client.delete(authorizationPolicies, ref)
   })
 
-  it('[workload-xds-29, authorization-26] says which waypoint a Service and a policy are bound to, and prunes it', async () => {
+  it('[workload-xds-29] [authorization-26] says which waypoint a Service and a policy are bound to, and prunes it', async () => {
     const { client } = plane
     await plane.createNamespace('way')
     await client.create(gateways, {
