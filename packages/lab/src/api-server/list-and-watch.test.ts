@@ -37,6 +37,11 @@ describe('lists and watches', () => {
     )
   })
 
+  it('ends a watch that goes on from another server', async () => {
+    const { body } = await t.request('GET', '/api/v1/configmaps?watch=true&resourceVersion=1000000')
+    expect(JSON.parse(body)).toMatchObject({ type: 'ERROR', object: { code: 410, reason: 'Expired' } })
+  })
+
   it('watches through a selector: objects come into view and go out of it', async () => {
     const { metadata } = await t.core.listNamespacedConfigMap({ namespace })
     const label = (value: string) => [{ op: 'replace', path: '/metadata/labels/half', value }]

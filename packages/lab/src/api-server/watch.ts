@@ -55,6 +55,11 @@ export function serveWatch(response: ServerResponse, options: WatchOptions): voi
     write('BOOKMARK', JSON.stringify({ kind: definition.kind, apiVersion: groupVersion(definition), metadata }))
   }
 
+  if (since > store.revision) {
+    // From before a restart of the server: what the client knows has nothing to do with what is here now.
+    endWith(response, expired(`resource version ${since} is not of this server (${store.revision})`))
+    return
+  }
   if (initialEvents) {
     for (const object of store.list(definition.storageKey, namespace)) if (matches(object)) send('ADDED', object)
     sent = store.revision
