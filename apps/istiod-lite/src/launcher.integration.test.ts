@@ -93,7 +93,7 @@ describe('the launcher', () => {
   })
 
   it('[identity-ca-17] ends with 1 when the CA’s files are incomplete', async () => {
-    writeFileSync(join(directory, 'ca-cert.pem'), 'x')
+    for (const name of ['ca-cert.pem', 'root-cert.pem']) writeFileSync(join(directory, name), 'x')
     const { exited, lines } = start({ KUBECONFIG: join(directory, 'kubeconfig'), ROOT_CA_DIR: directory })
     expect((await exited).code).toBe(1)
     expect(lines.at(-1)).toContain('incomplete signing CA bundle detected')

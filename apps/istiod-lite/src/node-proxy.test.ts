@@ -37,7 +37,7 @@ afterAll(async () => {
   await plane[Symbol.asyncDispose]()
 })
 
-it('our node proxy’s own clients follow it: index, policies, certificates, and over a restart', async () => {
+it('[authorization-18] our node proxy’s own clients are ready with no policy there, and follow index, policies and certificates over a restart', async () => {
   const index = createWorkloadIndex({ localNode: 'n1' })
   const policies = createPolicyStore()
   const silent = { debug: () => {}, info: () => {}, warn: () => {} }
@@ -55,6 +55,7 @@ it('our node proxy’s own clients follow it: index, policies, certificates, and
   })
   discovery.start({ signal: stop.signal })
   await discovery.ready
+  expect([...policies.policies()]).toEqual([])
 
   await plane.createPod(shopPod('cart-0', '10.0.0.2'))
   const spec = { selector: { app: 'cart' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] }

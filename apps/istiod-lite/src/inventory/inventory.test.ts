@@ -157,6 +157,14 @@ describe('what a change reaches', () => {
     expect(h.workload('a')?.network).toBe('blue')
   })
 
+  it('[workload-xds-23] a pod that has ended is withdrawn', () => {
+    const h = harness().put('pod', pod('a'))
+    h.changes()
+    const ended = { ...pod('a'), status: { ...pod('a').status, phase: 'Succeeded' } }
+    expect(h.put('pod', ended).changes()).toEqual(['k//Pod/shop/a'])
+    expect(h.workload('a')).toBeUndefined()
+  })
+
   it('deleted objects take their resources along', () => {
     const h = harness().put('pod', pod('a')).put('service', service('cart'))
     h.changes()
