@@ -87,3 +87,7 @@ function stateFields(state: ContainerState): NonNullable<V1ContainerStatus['stat
       }
   }
 }
+
+/** How Events name a container of their pod. */
+export const fieldPath = (record: ContainerRecord): string =>
+  `spec.${record.init ? 'initContainers' : 'containers'}{${record.spec.name}}`

@@ -1,10 +1,12 @@
-import { pods, type V1Pod } from '@culvert/kubernetes'
+import { KubernetesError, pods, type V1Pod } from '@culvert/kubernetes'
 import { LabError, reasonOf } from '../errors.ts'
 import { preparePodVolumes, type PodVolumes } from '../volumes/pod-volumes.ts'
 import { createTokenSource } from '../volumes/token-source.ts'
-import { createBackOff, pause } from './back-off.ts'
+import type { ProgressStep } from '../cluster/progress.ts'
+import { persist } from './persist.ts'
 import { type ContainerRecord, newRecord } from './container-record.ts'
-import { runContainer, stopContainer } from './container-runner.ts'
+import { runContainer } from './container-runner.ts'
+import { stopContainer } from './stop-container.ts'
 import type { KubeletContext } from './kubelet-context.ts'
 import { podStatus } from './pod-status.ts'
 import { createSandbox, type Sandbox } from './sandbox.ts'
@@ -47,47 +49,37 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
   let announcedReady = false
   const label = `${initial.metadata!.namespace}/${initial.metadata!.name}`
 
+  const say = (step: ProgressStep, what: string): void =>
+    context.report({ step, message: `${label} ${what}`, node: context.node.name, pod: label })
+
   const report = (): void => {
     const state = { records, addresses, hostIp: context.node.ip, startTime, sandboxReady: sandbox !== undefined }
     const status = podStatus(pod, state, pod.status, new Date())
     writer.set(status)
     const ready = status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
-    if (ready && !announcedReady) {
-      context.report({ step: 'pod-ready', message: `${label} is ready`, node: context.node.name, pod: label })
-    }
+    if (ready && !announcedReady) say('pod-ready', 'is ready')
     announcedReady = ready
   }
 
-  /** Tries until it works or the pod goes; each failure is an Event and waits longer for the next try. */
-  const persist = async <T>(reason: string, first: number, attempt: () => Promise<T>): Promise<T | undefined> => {
-    const backOff = createBackOff(first, 5000)
-    const { namespace = '' } = initial.metadata!
-    while (!stopping.signal.aborted) {
-      try {
-        return await attempt()
-      } catch (error) {
-        context.events.record(pod, 'Warning', reason, reasonOf(error))
-        context.report({
-          step: 'warning',
-          message: `${label}: ${reason}: ${reasonOf(error)}`,
-          node: context.node.name,
-          pod: label
-        })
-        // What is missing may be an object that somebody creates just now.
-        const waiting = new AbortController()
-        const given = AbortSignal.any([stopping.signal, waiting.signal])
-        await Promise.race([pause(backOff.next(), given), context.sources.changeIn(namespace, given)])
-        waiting.abort()
+  /** Tries until it works or the pod goes; each failure is an Event. */
+  const insist = <T>(reason: string, first: number, attempt: () => Promise<T>): Promise<T | undefined> =>
+    persist(attempt, {
+      first,
+      signal: stopping.signal,
+      // What is missing may be an object that somebody creates just now.
+      wake: signal => context.sources.changeIn(initial.metadata!.namespace!, signal),
+      onFailure: error => {
+        const message = reasonOf(error)
+        context.events.record(pod, 'Warning', reason, message)
+        say('warning', `${reason}: ${message}`)
       }
-    }
-    return undefined
-  }
+    })
 
   const prepare = async (): Promise<boolean> => {
     const tokens = createTokenSource(context.client, initial)
     const facts = { nodeName: context.node.name, hostIp: context.node.ip, podIps: addresses }
     const input = { pod: spec, facts, sources: context.sources, token: tokens.token }
-    volumes = await persist('FailedMount', 100, () => preparePodVolumes(context.node, input))
+    volumes = await insist('FailedMount', 100, () => preparePodVolumes(context.node, input))
     if (volumes === undefined) return false
     keepVolumesFresh({
       volumes,
@@ -98,17 +90,12 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
       signal: stopping.signal,
       onError: context.onError
     }).catch(context.onError)
-    sandbox = await persist('FailedCreatePodSandBox', 500, () =>
+    sandbox = await insist('FailedCreatePodSandBox', 500, () =>
       createSandbox({ node: context.node, chain: context.chain, pod })
     )
     if (sandbox === undefined) return false
     addresses = sandbox.addresses
-    context.report({
-      step: 'sandbox',
-      message: `${label} has ${addresses.join(', ')}`,
-      node: context.node.name,
-      pod: label
-    })
+    say('sandbox', `has ${addresses.join(', ')}`)
     report()
     return true
   }
@@ -159,23 +146,8 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
     if (!stopping.signal.aborted) await new Promise(resolve => stopping.signal.addEventListener('abort', resolve))
     await writer.settled()
     if (context.signal.aborted) return
-    context.report({ step: 'pod-removed', message: `${label} is removed`, node: context.node.name, pod: label })
-    const { namespace, name, uid } = pod.metadata!
-    await persistDelete(() => context.client.delete(pods, { namespace, name: name! }, { uid, gracePeriodSeconds: 0 }))
-  }
-
-  const persistDelete = async (attempt: () => Promise<unknown>): Promise<void> => {
-    const backOff = createBackOff(100, 5000)
-    while (!context.signal.aborted) {
-      try {
-        await attempt()
-        return
-      } catch (error) {
-        if (isConflict(error)) return // another pod has the name by now
-        context.onError(error)
-        await pause(backOff.next(), context.signal)
-      }
-    }
+    say('pod-removed', 'is removed')
+    await persist(() => deletePod(context, pod), { first: 100, signal: context.signal, onFailure: context.onError })
   }
 
   const finished = run().catch(error => {
@@ -208,6 +180,12 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
   }
 }
 
-function isConflict(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'status' in error && error.status === 409
+/** The last step of a deletion: with the uid, so that a successor of the same name stays. */
+async function deletePod({ client }: KubeletContext, pod: V1Pod): Promise<void> {
+  const { namespace, name, uid } = pod.metadata!
+  try {
+    await client.delete(pods, { namespace, name: name! }, { uid, gracePeriodSeconds: 0 })
+  } catch (error) {
+    if (!(error instanceof KubernetesError && error.status === 409)) throw error
+  }
 }
