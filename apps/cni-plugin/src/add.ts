@@ -6,6 +6,7 @@ import type { CniEnvironment } from './cni-environment.ts'
 import { reasonOf } from './cni-error.ts'
 import { emptyResult } from './cni-result.ts'
 import { isAmbientPod } from './enablement-selector.ts'
+import type { ApiServer } from './kubeconfig.ts'
 import { type ConfigHead, type NetworkConfig, readNetworkConfig } from './network-config.ts'
 import { createPluginLog, type PluginLog } from './plugin-log.ts'
 import { printResult } from './print-result.ts'
@@ -48,9 +49,9 @@ async function capture(
   if (isOwnAgent(pod, config)) return log.info('pod is the node agent, nothing to do', labelsOf(pod))
   // Loaded here and not before: the runs above and those for DEL or VERSION do not pay for it.
   const { readKubeconfig } = await import('./kubeconfig.ts')
-  let server: ReturnType<typeof readKubeconfig>
+  let server: ApiServer
   try {
-    server = readKubeconfig(path.join(config.runDir, 'istio-cni-kubeconfig'))
+    server = await readKubeconfig(path.join(config.runDir, 'istio-cni-kubeconfig'))
   } catch (error) {
     throw new Error(`failed to createNewK8sClient: ${reasonOf(error)}`, { cause: error })
   }

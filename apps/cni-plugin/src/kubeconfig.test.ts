@@ -13,7 +13,12 @@ beforeEach(() => {
 
 afterEach(() => fs.rmSync(dir, { recursive: true }))
 
-function write(cluster: object, user: object, changes: object = {}): string {
+function write(
+  cluster: object,
+  user: object,
+  changes: object = {},
+  serialize: (config: object) => string = stringify
+): string {
   const file = path.join(dir, 'config')
   const config = {
     clusters: [{ name: 'local', cluster }],
@@ -22,16 +27,19 @@ function write(cluster: object, user: object, changes: object = {}): string {
     'current-context': 'c',
     ...changes
   }
-  fs.writeFileSync(file, stringify(config))
+  fs.writeFileSync(file, serialize(config))
   return file
 }
 
-it('reads what the installer writes', () => {
+it.each([
+  { name: 'YAML', serialize: stringify },
+  { name: 'JSON, as our node agent writes', serialize: JSON.stringify }
+])('reads $name', async ({ serialize }) => {
   const cluster = {
     server: 'https://[fd00::1]:6443',
     'certificate-authority-data': Buffer.from('CA').toString('base64')
   }
-  expect(readKubeconfig(write(cluster, { token: 'secret\n' }))).toMatchObject({
+  expect(await readKubeconfig(write(cluster, { token: 'secret\n' }, {}, serialize))).toMatchObject({
     url: { host: '[fd00::1]:6443' },
     ca: 'CA',
     insecure: false,
@@ -39,19 +47,20 @@ it('reads what the installer writes', () => {
   })
 })
 
-it('reads files beside it', () => {
+it('reads files beside it', async () => {
   fs.writeFileSync(path.join(dir, 'ca.crt'), 'CA')
   fs.writeFileSync(path.join(dir, 'token'), 'secret\n')
   const cluster = { server: 'https://a', 'certificate-authority': 'ca.crt', 'tls-server-name': 'b' }
-  expect(readKubeconfig(write(cluster, { tokenFile: 'token' }))).toMatchObject({
+  expect(await readKubeconfig(write(cluster, { tokenFile: 'token' }))).toMatchObject({
     ca: 'CA',
     token: 'secret',
     serverName: 'b'
   })
 })
 
-it('takes the word for an insecure server', () => {
-  expect(readKubeconfig(write({ server: 'https://a', 'insecure-skip-tls-verify': true }, {})).insecure).toBe(true)
+it('takes the word for an insecure server', async () => {
+  const file = write({ server: 'https://a', 'insecure-skip-tls-verify': true }, {})
+  expect((await readKubeconfig(file)).insecure).toBe(true)
 })
 
 it.each([
@@ -69,12 +78,12 @@ it.each([
     cluster: { server: 'https://a', 'certificate-authority': 'x' },
     message: 'ENOENT'
   }
-])('refuses $why', ({ changes, cluster, message }) => {
-  expect(() => readKubeconfig(write(cluster, {}, changes))).toThrow(message)
+])('refuses $why', async ({ changes, cluster, message }) => {
+  await expect(readKubeconfig(write(cluster, {}, changes))).rejects.toThrow(message)
 })
 
-it.each(['', '[', 'text'])('refuses the content %j', content => {
+it.each(['', '[', 'text', 'null'])('refuses the content %j', async content => {
   const file = path.join(dir, 'config')
   fs.writeFileSync(file, content)
-  expect(() => readKubeconfig(file)).toThrow(file)
+  await expect(readKubeconfig(file)).rejects.toThrow(file)
 })

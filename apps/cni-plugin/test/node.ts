@@ -6,7 +6,6 @@ import https from 'node:https'
 import type net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { stringify } from 'yaml'
 import { selfSigned } from './certificate.ts'
 
 export interface Answer {
@@ -73,7 +72,7 @@ export async function startNode(executable: string): Promise<TestNode> {
     contexts: [{ name: context, context: { cluster: 'local', user: 'istio-cni' } }],
     'current-context': context
   }
-  fs.writeFileSync(path.join(runDir, 'istio-cni-kubeconfig'), stringify(kubeconfig))
+  fs.writeFileSync(path.join(runDir, 'istio-cni-kubeconfig'), JSON.stringify(kubeconfig))
 
   const node: TestNode = {
     runDir,
