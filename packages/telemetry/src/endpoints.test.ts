@@ -86,6 +86,14 @@ describe('/metrics', () => {
     expect(response.headers).toEqual({ 'content-encoding': 'gzip' })
     expect(gunzipSync(response.body as Buffer).toString()).toBe('# EOF\n')
   })
+
+  it.each(['', 'identity', 'gzip;q=0', 'constructor', '__proto__', 'hasownproperty'])(
+    'sends Accept-Encoding %j plain text',
+    async offer => {
+      const response = await metricsResponse(request('GET', '/metrics', { 'accept-encoding': offer }), createMetrics())
+      expect(response).toEqual({ status: 200, contentType: plain, body: '# EOF\n' })
+    }
+  )
 })
 
 describe('/healthz/ready', () => {

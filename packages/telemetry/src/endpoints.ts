@@ -14,12 +14,12 @@ export function readinessResponse(request: HttpRequest, readiness: Readiness): H
   return { status: 500, contentType: 'text/plain', body: `not ready, pending: ${pending.join(', ')}\n` }
 }
 
-const compressors: Readonly<Record<string, (body: string) => Promise<Buffer>>> = {
-  gzip: promisify<string, Buffer>(gzip),
-  br: promisify<string, Buffer>(brotliCompress),
-  zstd: promisify<string, Buffer>(zstdCompress),
-  deflate: promisify<string, Buffer>(deflate)
-}
+const compressors: ReadonlyMap<string, (body: string) => Promise<Buffer>> = new Map([
+  ['gzip', promisify<string, Buffer>(gzip)],
+  ['br', promisify<string, Buffer>(brotliCompress)],
+  ['zstd', promisify<string, Buffer>(zstdCompress)],
+  ['deflate', promisify<string, Buffer>(deflate)]
+])
 
 /** `/metrics` of ztunnel, 5.1: always OpenMetrics text, only the content type follows `Accept`. */
 export async function metricsResponse(request: HttpRequest, metrics: Metrics): Promise<HttpResponse> {
@@ -30,9 +30,9 @@ export async function metricsResponse(request: HttpRequest, metrics: Metrics): P
     : 'text/plain; charset=utf-8'
   const body = metrics.render('openmetrics')
   const encoding = contentEncoding(request.headers['accept-encoding'])
-  const compress = encoding === undefined ? undefined : compressors[encoding]
-  if (encoding === undefined || compress === undefined) return { status: 200, contentType, body }
-  return { status: 200, contentType, headers: { 'content-encoding': encoding }, body: await compress(body) }
+  const compressed = encoding && (await compressors.get(encoding)?.(body))
+  if (!compressed) return { status: 200, contentType, body }
+  return { status: 200, contentType, headers: { 'content-encoding': encoding }, body: compressed }
 }
 
 /** The encoding with the highest quality; the first named among equals. */
@@ -44,7 +44,7 @@ function contentEncoding(header: string | string[] | undefined): string | undefi
       const quality = parameters.find(parameter => parameter.startsWith('q='))
       return { name, quality: quality === undefined ? 1 : Number(quality.slice(2)) }
     })
-    .filter(({ name, quality }) => name in compressors && quality > 0)
+    .filter(({ name, quality }) => compressors.has(name) && quality > 0)
   return offers.sort((a, b) => b.quality - a.quality)[0]?.name
 }
 

@@ -77,7 +77,7 @@ export function parseScopeLevels(text: string): LogFilter {
     if (clause === '') continue
     const colon = clause.lastIndexOf(':')
     const scope = colon === -1 ? 'default' : clause.slice(0, colon)
-    const level = scopeLevels[clause.slice(colon + 1).toLowerCase()]
+    const level = scopeLevels.get(clause.slice(colon + 1).toLowerCase())
     if (level === undefined || scope === '') {
       throw new TelemetryError(
         'TELEMETRY_BAD_FILTER',
@@ -93,11 +93,11 @@ export function parseScopeLevels(text: string): LogFilter {
   }
 }
 
-const scopeLevels: Readonly<Record<string, LogThreshold>> = {
-  none: 'off',
-  fatal: 'off',
-  error: 'error',
-  warn: 'warn',
-  info: 'info',
-  debug: 'debug'
-}
+const scopeLevels: ReadonlyMap<string, LogThreshold> = new Map([
+  ['none', 'off'],
+  ['fatal', 'off'],
+  ['error', 'error'],
+  ['warn', 'warn'],
+  ['info', 'info'],
+  ['debug', 'debug']
+])

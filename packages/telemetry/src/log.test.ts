@@ -126,7 +126,9 @@ describe('filters', () => {
   it('refuses what is no level', () => {
     expect(() => parseLogFilter('access=loud')).toThrow('log filter "access=loud" is not LEVEL or TARGET=LEVEL')
     expect(() => parseLogFilter('a=b=info')).toThrow('log filter "a=b=info"')
-    expect(() => parseScopeLevels('ads:loud')).toThrow('log level "ads:loud"')
+    for (const wrong of ['ads:loud', 'ads:constructor', ':info', 'ads:']) {
+      expect(() => parseScopeLevels(wrong)).toThrow(`log level ${JSON.stringify(wrong)}`)
+    }
   })
 
   it('reads the Go form, scopes by exact name', () => {
