@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { checkServerIdentity, createSecureContext, rootCertificates } from 'node:tls'
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
-import { createCsr } from '@culvert/spiffe'
+import { checkServerIdentity, createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { createCsr, parseCertificates, pemBlocks } from '@culvert/spiffe'
 import { type CertificateResponseMessage, createCertificateMethod } from './certificate-service.ts'
 import { CertificateError } from './errors.ts'
 import { readCertificateChain, type WorkloadCertificate } from './workload-certificate.ts'
@@ -10,7 +10,7 @@ import { readCertificateChain, type WorkloadCertificate } from './workload-certi
 export interface CaClientOptions {
   /** `https://host:port`. */
   readonly address: string
-  /** An existing path, `SYSTEM`, or PEM text. A file is read again when it changes. */
+  /** A path, `SYSTEM`, or PEM text. A file is read for every request; while it cannot be used, what it last held counts. */
   readonly rootCa: string
   /** A second name the server's certificate may have. */
   readonly altHostname?: string | undefined
@@ -35,12 +35,17 @@ export function createCaClient(options: CaClientOptions): CaClient {
   const host = parseAddress(options.address)
   let channel: { readonly roots: string; readonly client: Client } | undefined
 
-  /** One channel per content of the root file. */
+  /** One channel per content of the root file; while that cannot be used, the channel of the last one that could. */
   function connection(): Client {
-    const roots = readRoots(options.rootCa)
-    if (channel?.roots === roots) return channel.client
-    channel?.client.close()
-    channel = { roots, client: openChannel(host, roots, options) }
+    try {
+      const roots = readRoots(options.rootCa)
+      if (channel?.roots === roots) return channel.client
+      const client = openChannel(host, roots, options)
+      channel?.client.close()
+      channel = { roots, client }
+    } catch (error) {
+      if (channel === undefined) throw error
+    }
     return channel.client
   }
 
@@ -61,7 +66,7 @@ export function createCaClient(options: CaClientOptions): CaClient {
 }
 
 function openChannel(host: string, roots: string, { altHostname, tls12 = false }: CaClientOptions): Client {
-  const context = createSecureContext({ ca: roots, minVersion: tls12 ? 'TLSv1.2' : 'TLSv1.3', maxVersion: 'TLSv1.3' })
+  const context = secureContext(roots, tls12)
   const channelCredentials = credentials.createFromSecureContext(context, {
     checkServerIdentity: (name, certificate) => {
       const mismatch = checkServerIdentity(name, certificate)
@@ -71,10 +76,24 @@ function openChannel(host: string, roots: string, { altHostname, tls12 = false }
   return new Client(host, channelCredentials, {
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.enable_http_proxy': 0,
+    'grpc.service_config_disable_resolution': 1,
     // A failed call reconnects at the manager's pace, not at one of its own.
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 1000
   })
+}
+
+function secureContext(roots: string, tls12: boolean): SecureContext {
+  try {
+    // Node takes an unreadable root for none in silence, and every handshake would fail for that.
+    const certificates = pemBlocks(roots).filter(({ label }) => label === 'CERTIFICATE')
+    const ca = parseCertificates(certificates.map(({ pem }) => pem).join('')).map(String)
+    if (ca.length === 0) throw new Error('there is no certificate')
+    return createSecureContext({ ca, minVersion: tls12 ? 'TLSv1.2' : 'TLSv1.3', maxVersion: 'TLSv1.3' })
+  } catch (cause) {
+    throw new CertificateError('CERTIFICATE_CONFIG', `root certificates: ${(cause as Error).message}`, { cause })
+  }
 }
 
 function call(
@@ -92,7 +111,9 @@ function call(
 }
 
 const signingError = (error: ServiceError): CertificateError =>
-  new CertificateError('CERTIFICATE_SIGNING', `signing gRPC error (${error.code}): ${error.details}`, { cause: error })
+  new CertificateError('CERTIFICATE_SIGNING', `signing gRPC error (${status[error.code]}): ${error.details}`, {
+    cause: error
+  })
 
 function requestHeaders({ headers = {}, token, clusterId }: CaClientOptions): Metadata {
   const metadata = new Metadata()
@@ -117,8 +138,8 @@ function readToken(token: string): string {
 }
 
 function readRoots(rootCa: string): string {
-  if (rootCa === 'SYSTEM') return rootCertificates.join('\n')
-  return existsSync(rootCa) ? readFile(rootCa, 'root certificate') : rootCa
+  if (rootCa === 'SYSTEM') return getCACertificates('system').join('\n')
+  return rootCa.includes('-----BEGIN') ? rootCa : readFile(rootCa, 'root certificate')
 }
 
 function readFile(path: string, role: string): string {

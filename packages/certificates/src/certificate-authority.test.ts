@@ -1,14 +1,10 @@
 import { X509Certificate } from 'node:crypto'
-import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js'
 import { createCsr, parseCertificates, uriSans } from '@culvert/spiffe'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type CertificateAuthority,
   type CertificateAuthorityOptions,
-  certificateServiceDefinition,
-  createCaClient,
   createCertificateAuthority,
-  createCertificateHandler,
   selfSignedRoot
 } from './index.ts'
 import * as x509 from './x509.ts'
@@ -129,121 +125,5 @@ describe('createCertificateAuthority', () => {
     ]
   ])('refuses the request %j', async (csr, message) => {
     await expect((await authority()).sign({ csr, sans: [cart], ttlSeconds: 60 })).rejects.toThrow(message)
-  })
-})
-
-describe('the certificate service over gRPC', () => {
-  const cleanUp: (() => void)[] = []
-  afterEach(() => {
-    for (const call of cleanUp.splice(0)) call()
-  })
-
-  /** A real server with TLS whose callers are told apart by their token: `<ns>/<sa>`. */
-  async function serve(onCall: (metadata: Metadata, request: unknown) => void = () => {}): Promise<string> {
-    const ca = await authority()
-    const { csr, privateKey } = await createCsr('unused')
-    const [serving] = await ca.sign({ csr, sans: ['localhost'], ttlSeconds: 3600 })
-    const server = new Server()
-    server.addService(certificateServiceDefinition, {
-      createCertificate: createCertificateHandler<string>({
-        authenticate: async call => {
-          onCall(call.metadata, call.request)
-          return /^Bearer (.+\/.+)$/.exec(String(call.metadata.get('authorization')[0]))?.[1]
-        },
-        identities: caller => [`spiffe://acme.test/ns/${caller.replace('/', '/sa/')}`],
-        impersonate: caller =>
-          caller === 'istio-system/ztunnel' ? { allowed: true } : { allowed: false, reason: 'not trusted' },
-        authority: () => ca
-      })
-    })
-    const tls = ServerCredentials.createSsl(null, [
-      { private_key: Buffer.from(privateKey), cert_chain: Buffer.from(serving!) }
-    ])
-    const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', tls, (error, bound) => (error ? reject(error) : resolve(bound)))
-    )
-    cleanUp.push(() => server.forceShutdown())
-    return `https://localhost:${port}`
-  }
-
-  function client(
-    address: string,
-    options: Partial<Parameters<typeof createCaClient>[0]> = {}
-  ): ReturnType<typeof createCaClient> {
-    const made = createCaClient({
-      address,
-      rootCa: root.certificate,
-      token: 'istio-system/ztunnel',
-      clusterId: 'west',
-      ttlSeconds: day,
-      impersonate: true,
-      ...options
-    })
-    cleanUp.push(() => made.close())
-    return made
-  }
-
-  it('[identity-ca-4] sends token, cluster, lifetime and the wanted identity, and takes the answer', async () => {
-    const seen: { metadata: Metadata; request: unknown }[] = []
-    const address = await serve((metadata, request) => seen.push({ metadata, request }))
-    const certificate = await client(address).fetch(cart)
-    expect(uriSans(new X509Certificate(certificate.certificateChain[0]!))).toEqual([cart])
-    expect(certificate.roots).toEqual([root.certificate])
-    expect(seen[0]!.metadata.get('authorization')).toEqual(['Bearer istio-system/ztunnel'])
-    expect(seen[0]!.metadata.get('clusterid')).toEqual(['west'])
-    expect(seen[0]!.request).toMatchObject({ validitySeconds: 86400, impersonatedIdentity: cart })
-  })
-
-  it('gives a caller its own identity without impersonation', async () => {
-    const certificate = await client(await serve(), { token: 'shop/cart', impersonate: false }).fetch('ignored')
-    expect(uriSans(new X509Certificate(certificate.certificateChain[0]!))).toEqual([cart])
-  })
-
-  it.each([
-    ['none', { token: undefined }, `(${status.UNAUTHENTICATED}): request authenticate failure`],
-    [
-      'of an untrusted account',
-      { token: 'shop/cart' },
-      `(${status.UNAUTHENTICATED}): request impersonation authentication failure`
-    ]
-  ])('refuses with a token %s', async (_, options, message) => {
-    await expect(client(await serve(), options).fetch(cart)).rejects.toThrow(message)
-  })
-
-  it('[identity-ca-10, 11] judges the caller before the request', async () => {
-    const address = await serve()
-    const { Client, credentials } = await import('@grpc/grpc-js')
-    const raw = new Client(address.slice('https://'.length), credentials.createSsl(Buffer.from(root.certificate)))
-    cleanUp.push(() => raw.close())
-    const { createCertificate } = certificateServiceDefinition
-    const code = (token: string): Promise<number | undefined> =>
-      new Promise(resolve => {
-        const metadata = new Metadata()
-        if (token) metadata.set('authorization', `Bearer ${token}`)
-        const message = { csr: 'broken', validitySeconds: 0, impersonatedIdentity: undefined }
-        const { path, requestSerialize, responseDeserialize } = createCertificate!
-        raw.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, error =>
-          resolve(error?.code)
-        )
-      })
-    expect(await code('')).toBe(status.UNAUTHENTICATED)
-    expect(await code('shop/cart')).toBe(status.INVALID_ARGUMENT)
-  })
-
-  it('checks the server by the second name when the first does not match', async () => {
-    const address = (await serve()).replace('localhost', '127.0.0.1')
-    await expect(client(address).fetch(cart)).rejects.toMatchObject({ code: 'CERTIFICATE_SIGNING' })
-    await client(address, { altHostname: 'localhost' }).fetch(cart)
-  })
-
-  it.each([
-    ['', 'is empty'],
-    ['token\n', 'holds characters that no HTTP header may have']
-  ])('names a token that cannot be sent: %j', async (token, message) => {
-    await expect(client('https://localhost:1', { token }).fetch(cart)).rejects.toThrow(message)
-  })
-
-  it('names an address that is none', () => {
-    expect(() => client('http://localhost:1')).toThrow("CA address 'http://localhost:1' is no https://host:port")
   })
 })

@@ -75,7 +75,7 @@ function certificate(from: number, lifetime: number, id = 'a'): WorkloadCertific
   }
 }
 
-const down = new CertificateError('CERTIFICATE_SIGNING', 'signing gRPC error (14): down')
+const down = new CertificateError('CERTIFICATE_SIGNING', 'signing gRPC error (UNAVAILABLE): down')
 
 describe('the certificate manager', () => {
   it('[identity-ca-21] makes one call for five readers of one identity, and never more than eight at once', async () => {
@@ -189,5 +189,14 @@ describe('the certificate manager', () => {
     expect(calls).toHaveLength(1)
     await clock.advance(1)
     expect(calls).toHaveLength(2)
+  })
+
+  it('gives nobody a certificate once it is closed', async () => {
+    const { manager, calls } = setUp()
+    const waiting = manager.certificate(identity)
+    manager.close()
+    await expect(waiting).rejects.toThrow('the identity is no longer needed')
+    await expect(manager.certificate('later')).rejects.toMatchObject({ code: 'CERTIFICATE_FORGOTTEN' })
+    expect(calls).toHaveLength(1)
   })
 })

@@ -4,7 +4,7 @@ import { type Failures, nextFailure, retryDelay } from './retry-delay.ts'
 import type { WorkloadCertificate } from './workload-certificate.ts'
 
 /** A connection waits for it; it will be needed; it is renewed. */
-export type CertificatePriority = 'realtime' | 'warmup' | 'background'
+type CertificatePriority = 'realtime' | 'warmup' | 'background'
 
 export interface CertificateManagerOptions {
   /** Asks the CA for one identity; every call makes a new key. */
@@ -29,7 +29,7 @@ export interface CertificateManager {
   forget: (identity: string) => void
   /** Sorted by identity. */
   dump: () => readonly CertificateState[]
-  /** Stops renewing; whoever waits gets CERTIFICATE_FORGOTTEN. */
+  /** Stops renewing; whoever waits, or asks later, gets CERTIFICATE_FORGOTTEN. */
   close: () => void
 }
 
@@ -126,13 +126,13 @@ export function createCertificateManager(options: CertificateManagerOptions): Ce
     const entry = entries.get(identity)
     entries.delete(identity)
     if (entry?.state.phase !== 'initializing') return
-    const error = new CertificateError('CERTIFICATE_FORGOTTEN', 'the identity is no longer needed')
-    for (const waiter of entry.state.waiters) waiter.reject(error)
+    for (const waiter of entry.state.waiters) waiter.reject(forgotten())
   }
 
   return {
     certificate: (identity, priority = 'realtime') =>
       new Promise((resolve, reject) => {
+        if (closed) return reject(forgotten())
         const known = entries.get(identity)
         if (known?.state.phase === 'available') return resolve(known.state.certificate)
         if (known?.state.phase === 'unavailable') return reject(known.state.error)
@@ -164,8 +164,11 @@ export function createCertificateManager(options: CertificateManagerOptions): Ce
   }
 }
 
+const forgotten = (): CertificateError =>
+  new CertificateError('CERTIFICATE_FORGOTTEN', 'the identity is no longer needed')
+
 /** Half of the lifetime; the end of it for a certificate that ends before it begins. */
-export function renewalTime({ notBefore, notAfter }: Pick<WorkloadCertificate, 'notBefore' | 'notAfter'>): number {
+function renewalTime({ notBefore, notAfter }: Pick<WorkloadCertificate, 'notBefore' | 'notAfter'>): number {
   const [from, to] = [notBefore.getTime(), notAfter.getTime()]
   return to < from ? to : from + (to - from) / 2
 }

@@ -19,10 +19,8 @@ export {
 export {
   type CertificateManager,
   type CertificateManagerOptions,
-  type CertificatePriority,
   type CertificateState,
-  createCertificateManager,
-  renewalTime
+  createCertificateManager
 } from './certificate-manager.ts'
 export {
   type CertificateRequestMessage,
