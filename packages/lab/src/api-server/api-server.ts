@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import type { Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { createAuthenticator } from './auth/authenticate.ts'
 import { createClusterAuthority } from './auth/pki.ts'
 import { createServiceAccountTokens } from './auth/service-account-tokens.ts'
@@ -82,14 +82,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
   const authenticate = createAuthenticator({ adminToken, tokens })
   const onUpgrade = createUpgradeHandler({ cluster, authenticate, onError })
-  const servers: Server[] = []
+  const closers: (() => Promise<void>)[] = []
   const addresses: { address: string; port: number }[] = []
-  const upgraded = new Set<Duplex>()
 
   async function close(): Promise<void> {
     closing.abort()
-    for (const socket of upgraded) socket.destroy()
-    await Promise.all(servers.map(closeServer))
+    await Promise.all(closers.map(close => close()))
   }
 
   try {
@@ -106,17 +104,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
         void handleRequest(cluster, authenticate, request, response, onError)
       server.on('request', onRequest)
-      server.on('upgrade', (request, socket, head) => {
-        upgraded.add(socket)
-        socket.once('close', () => upgraded.delete(socket))
-        onUpgrade(request, socket, head)
-      })
+      server.on('upgrade', onUpgrade)
       server.on('clientError', (_, socket) => socket.destroy())
       server.on('tlsClientError', (_, socket) => socket.destroy())
       // Longer than clients keep idle connections: one that is closed while a request is on its way looks like a failure.
       server.keepAliveTimeout = keepAliveMs
+      closers.push(closerOf(server))
       await listening(server, listen)
-      servers.push(server)
       const { address, port } = server.address() as AddressInfo
       addresses.push({ address, port })
     }
@@ -167,9 +161,19 @@ function listening(server: Server, listen: ApiServerOptions['listen'][number]): 
   })
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise(resolve => {
-    server.close(() => resolve())
-    server.closeAllConnections()
+/**
+ * Ends the server with every connection it has. Its own `closeAllConnections` knows only those that speak HTTP already: one
+ * still in its TLS handshake would be served afterwards, and a watch on it would keep the server for ever.
+ */
+function closerOf(server: Server): () => Promise<void> {
+  const connections = new Set<Socket>()
+  server.on('connection', (connection: Socket) => {
+    connections.add(connection)
+    connection.on('close', () => connections.delete(connection))
   })
+  return () =>
+    new Promise(resolve => {
+      server.close(() => resolve())
+      for (const connection of connections) connection.destroy()
+    })
 }

@@ -1,6 +1,7 @@
 import { CoreV1Api, KubeConfig, PortForward } from '@kubernetes/client-node'
 import { listenTcp } from '@culvert/netns'
 import { connect, createServer } from 'node:net'
+import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
 import { startApiServer } from './index.ts'
@@ -47,4 +48,15 @@ it('forwards ports for @kubernetes/client-node', async () => {
   }
   ;(socket as { close(): void }).close()
   echo.close()
+})
+
+it('closes at once while a connection has not begun its TLS handshake', async () => {
+  const server = await startApiServer({ listen: [{ host: '127.0.0.1', port: 0 }] })
+  const silent = connect({ host: '127.0.0.1', port: server.addresses[0]!.port })
+  await once(silent, 'connect')
+  // Answered only after the silent connection was accepted.
+  await rawRequest(server, { method: 'GET', path: '/readyz', headers: {}, port: server.addresses[0]!.port })
+  const ended = once(silent, 'close')
+  await server.close()
+  await ended
 })
