@@ -144,6 +144,21 @@ describe.skipIf(notRoot)('network namespaces (skipped unless root)', () => {
     await expect(run(pod, '/nonexistent', [])).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  it('says so when descriptors have run out, and lives on', async () => {
+    const module = new URL('./run-program.ts', import.meta.url)
+    const script = `
+      import fs from 'node:fs'
+      import { run } from '${module}'
+      await run(undefined, 'true', [])
+      const fds = []
+      try { for (;;) fds.push(fs.openSync('/dev/null')) } catch {}
+      const { code } = await run(undefined, 'true', []).catch(error => error)
+      for (const fd of fds) fs.closeSync(fd)
+      console.log(code)`
+    const limited = 'ulimit -n 64; exec "$0" --conditions=source --input-type=module -e "$1"'
+    expect(await run(undefined, 'sh', ['-c', limited, process.execPath, script])).toMatchObject({ stdout: 'EMFILE\n' })
+  })
+
   it('listens inside only, dual stack, marked, transparent', async () => {
     const { fd, transparent } = listenTcp(pod, {
       ip: '::',

@@ -29,6 +29,10 @@ export async function run(
   const start = (): ChildProcess =>
     spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...(options.env && { env: options.env }) })
   const child = netns === undefined ? start() : inNetns(netns, start)
+  const ended = new Promise<number>((resolve, reject) => {
+    child.on('error', error => reject(systemError(`run ${command}`, error)))
+    child.on('close', (status, signal) => resolve(status ?? 128 + (signal === null ? 0 : signalNumber(signal))))
+  })
   let timer: NodeJS.Timeout | undefined
   let timedOut = false
   if (options.timeout !== undefined) {
@@ -39,15 +43,13 @@ export async function run(
   }
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
-  child.stdout!.on('data', (chunk: Buffer) => stdout.push(chunk))
-  child.stderr!.on('data', (chunk: Buffer) => stderr.push(chunk))
+  // Out of descriptors there are no streams; the error then follows.
+  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
   // A program that does not read its input closes the pipe: EPIPE is then no failure of the run.
-  child.stdin!.on('error', () => {})
-  child.stdin!.end(options.input ?? '')
-  const code = await new Promise<number>((resolve, reject) => {
-    child.on('error', error => reject(systemError(`run ${command}`, error)))
-    child.on('close', (status, signal) => resolve(status ?? 128 + (signal === null ? 0 : signalNumber(signal))))
-  }).finally(() => clearTimeout(timer))
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(options.input ?? '')
+  const code = await ended.finally(() => clearTimeout(timer))
   if (timedOut) {
     throw new NetnsError('NETNS_PROGRAM_TIMEOUT', `${command} did not end within ${options.timeout} ms`)
   }

@@ -81,9 +81,10 @@ class Listener implements SeqpacketListener {
 
   /** One connection per event, so that a handler that pauses gets no second one. */
   #accept(): void {
-    let fd: number
+    let socket: SeqpacketSocket | undefined
     try {
-      fd = native.accept(this.#fd)
+      const fd = native.accept(this.#fd)
+      if (fd >= 0) socket = seqpacketFromFd(fd)
     } catch (error) {
       this.#poll.set(0)
       this.#retry = setTimeout(() => {
@@ -93,7 +94,7 @@ class Listener implements SeqpacketListener {
       this.#options.onError?.(systemError(`accept at '${this.path}'`, error))
       return
     }
-    if (fd >= 0) this.#options.onConnection(seqpacketFromFd(fd))
+    if (socket !== undefined) this.#options.onConnection(socket)
   }
 
   #watch(): void {

@@ -47,7 +47,12 @@ interface Waiter {
 
 /** Takes ownership of a connected, non-blocking SEQPACKET descriptor. */
 export function seqpacketFromFd(fd: number): SeqpacketSocket {
-  return new Connection(fd)
+  try {
+    return new Connection(fd)
+  } catch (error) {
+    fs.closeSync(fd)
+    throw systemError('watch a socket', error)
+  }
 }
 
 class Connection implements SeqpacketSocket {

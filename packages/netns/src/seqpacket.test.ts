@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { NetnsError } from './errors.ts'
 import { listenSeqpacket, type SeqpacketListener, type SeqpacketListenOptions } from './seqpacket-listener.ts'
-import { connectSeqpacket, type SeqpacketSocket } from './seqpacket-socket.ts'
+import { connectSeqpacket, seqpacketFromFd, type SeqpacketSocket } from './seqpacket-socket.ts'
 
 let dir: string
 let cleanUp: (() => void)[]
@@ -66,6 +66,12 @@ it('keeps packet boundaries and order, both ways', async () => {
   expect((await server.receive({ maxBytes: 1024, maxFds: 1 }))?.bytes.toString()).toBe('one')
   expect((await server.receive({ maxBytes: 1024, maxFds: 1 }))?.bytes.toString()).toBe('two')
   expect((await client.receive({ maxBytes: 1024, maxFds: 1 }))?.bytes.toString()).toBe('three')
+})
+
+it('closes a descriptor that cannot be polled', () => {
+  const fd = fs.openSync(path.join(dir, 'plain'), 'w+')
+  expect(() => seqpacketFromFd(fd)).toThrow(/cannot watch a socket: EPERM/)
+  expect(openFiles('plain')).toBe(0)
 })
 
 it('passes a descriptor that works, close-on-exec', async () => {
