@@ -71,8 +71,6 @@ export interface Message {
   truncated: boolean
   /** MSG_CTRUNC: control data did not fit the room for `maxFds` descriptors. */
   controlTruncated: boolean
-  /** Control messages that were not SCM_RIGHTS. */
-  otherControl: number
   hadControl: boolean
 }
 /** One packet with its control data; undefined: nothing there now. */

@@ -77,14 +77,10 @@ Napi::Value receive_message(const Napi::CallbackInfo& info) {
 
   // Before anything that can throw: what arrived has an owner.
   Arrived arrived;
-  uint32_t other = 0;
   bool had_control = false;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     had_control = true;
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
-      other++;
-      continue;
-    }
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= header->cmsg_len; at += sizeof(int)) {
       int fd;
       memcpy(&fd, CMSG_DATA(header) + at, sizeof fd);
@@ -99,7 +95,6 @@ Napi::Value receive_message(const Napi::CallbackInfo& info) {
   result["fds"] = fds;
   result["truncated"] = Napi::Boolean::New(env, (message.msg_flags & MSG_TRUNC) != 0);
   result["controlTruncated"] = Napi::Boolean::New(env, (message.msg_flags & MSG_CTRUNC) != 0);
-  result["otherControl"] = Napi::Number::New(env, other);
   result["hadControl"] = Napi::Boolean::New(env, had_control);
   arrived.fds.clear();
   return result;
