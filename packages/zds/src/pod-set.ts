@@ -62,8 +62,8 @@ class Pods implements PodSet {
   /** Uids this connection's snapshot has named; undefined once it is complete. */
   #snapshot: Set<string> | undefined = new Set()
   #ready = false
-  /** Counts the connections that ended. */
-  #connection = 0
+  /** Another object for every connection; undefined while there is none. */
+  #connection: object | undefined
   #draining = false
   #cancelRetry: (() => void) | undefined
   /** Messages and retries one after another. */
@@ -83,6 +83,7 @@ class Pods implements PodSet {
   }
 
   connected(): void {
+    this.#connection = {}
     // In turn: a retry of the last connection may still be under way with a handle of a pending pod.
     void this.#inTurn(async () => {
       for (const uid of [...this.#pending.keys()]) this.#dropPending(uid)
@@ -91,7 +92,7 @@ class Pods implements PodSet {
   }
 
   disconnected(): void {
-    this.#connection++
+    this.#connection = undefined
     // The running proxies go on; the next connection's snapshot decides which of them stay.
     this.#cancelRetry?.()
     this.#cancelRetry = undefined
@@ -206,7 +207,8 @@ class Pods implements PodSet {
 
   /** One shot: further failures do not move it. */
   #armRetry(): void {
-    if (this.#draining) return
+    // A retry may still fail after its connection has ended: there is nothing to try while there is no other.
+    if (this.#draining || this.#connection === undefined) return
     this.#cancelRetry ??= this.#clock.after(retryAfter, () => {
       const cancelled = this.#cancelRetry
       void this.#inTurn(async () => {
