@@ -5,14 +5,23 @@ import { type ConfigDirectory, type ConfigState, configNames } from './config-st
 import type { InstallSettings } from './install-settings.ts'
 import { insertPlugin, standaloneConfig } from './network-config.ts'
 
-/** The regular files of the configuration directory that may be configurations. */
+/** The files of the configuration directory that may be configurations; one that cannot be read counts as empty. */
 export function readConfigDirectory(dir: string): ConfigDirectory {
   const files = new Map<string, string>()
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     if (entry.isDirectory() || !/\.conf(list)?$/.test(entry.name)) continue
-    files.set(entry.name, readFileSync(path.join(dir, entry.name), 'utf8'))
+    files.set(entry.name, read(path.join(dir, entry.name)))
   }
   return files
+}
+
+/** Other programs own this directory: a file may be gone again, or be a link to nowhere. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** The file that our entry goes into, or undefined while there is none to wait for (docs/spec/cni.md 3.4, step 2). */

@@ -32,7 +32,9 @@ export function configNames(files: ConfigDirectory): string[] {
 export function checkConfig(dir: string, files: ConfigDirectory, mode: ConfigMode, state: ConfigState): Validity {
   const names = configNames(files)
   const [first] = names
-  const warnings: string[] = []
+  const warnings = [...files.keys()]
+    .filter(name => !names.includes(name))
+    .map(name => `${name} is skipped: it is no CNI configuration`)
   const invalid = (changed: Partial<ConfigState> = {}): Validity => ({
     valid: false,
     state: { ...state, ...changed },

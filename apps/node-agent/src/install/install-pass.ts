@@ -1,32 +1,70 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
+import {
+  type BigIntStats,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync
+} from 'node:fs'
+import { copyFile } from 'node:fs/promises'
 import path from 'node:path'
 import { removeTemporaries, writeFileAtomic } from './atomic-file.ts'
 import type { InstallSettings } from './install-settings.ts'
 import { pluginKubeconfig } from './kubeconfig.ts'
 
-/** Copies every regular file into every target directory, each by rename; the paths written. */
-export function copyBinaries({ binariesDir, targetDirs }: InstallSettings): string[] {
-  const written: string[] = []
-  for (const source of executables(binariesDir)) {
-    for (const dir of targetDirs) {
-      mkdirSync(dir, { recursive: true })
-      const target = path.join(dir, path.basename(source))
-      removeTemporaries(target)
-      const temporary = `${target}.tmp.${randomBytes(4).toString('hex')}`
-      try {
-        // Keeps the source's mode.
-        copyFileSync(source, temporary)
-        renameSync(temporary, target)
-      } catch (error) {
-        rmSync(temporary, { force: true })
-        throw error
+/** Copies executables into target directories. */
+export interface BinaryCopier {
+  /** Every regular file into every target directory, each by rename; the paths that are in place then. */
+  copy(): Promise<string[]>
+}
+
+/**
+ * The plugin is over 100 MB and a pass follows every change of a token: a file that this copier has put in place, and
+ * that nobody has touched since, is not copied again.
+ */
+export function createBinaryCopier({ binariesDir, targetDirs }: InstallSettings): BinaryCopier {
+  /** Target path → how source and target looked after the copy. */
+  const copied = new Map<string, string>()
+  return {
+    async copy() {
+      const targets: string[] = []
+      for (const source of executables(binariesDir)) {
+        for (const dir of targetDirs) {
+          mkdirSync(dir, { recursive: true })
+          const target = path.join(dir, path.basename(source))
+          targets.push(target)
+          removeTemporaries(target)
+          const before = looks(source)
+          if (copied.get(target) === before + looks(target)) continue
+          await replace(source, target)
+          copied.set(target, before + looks(target))
+        }
       }
-      written.push(target)
+      if (targets.length === 0) throw new Error(`${binariesDir} holds no executable to install`)
+      return targets
     }
   }
-  if (written.length === 0) throw new Error(`${binariesDir} holds no executable to install`)
-  return written
+}
+
+async function replace(source: string, target: string): Promise<void> {
+  const temporary = `${target}.tmp.${randomBytes(4).toString('hex')}`
+  try {
+    // Keeps the source's mode.
+    await copyFile(source, temporary)
+    renameSync(temporary, target)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+/** Unlike the time of the last write, that of the last change (ctime) cannot be set back by whoever wrote the file. */
+function looks(file: string): string {
+  const stat: BigIntStats | undefined = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return stat === undefined ? ' absent' : ` ${stat.dev}:${stat.ino} ${stat.size} ${stat.ctimeNs}`
 }
 
 function executables(binaries: string): string[] {

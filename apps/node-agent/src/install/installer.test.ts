@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync
 } from 'node:fs'
 import os from 'node:os'
@@ -131,6 +132,7 @@ describe('the installer', () => {
     expect(readdirSync(inside('bin'))).toEqual(['istio-cni'])
     expect(statSync(inside('bin/istio-cni')).mode & 0o777).toBe(0o755)
     expect(results).toEqual(['SUCCESS'])
+    expect(new Set(warnings)).toEqual(new Set(['00-notes.conf is skipped: it is no CNI configuration']))
   })
 
   it('[cni-17] leaves one entry of ours, the last', async () => {
@@ -215,6 +217,29 @@ describe('the installer', () => {
     await until(() => warnings.length > 0 && isReady())
     expect(warnings[0]).toContain('is preempted by 05-early.conflist')
     expect(text('net.d/05-early.conflist')).not.toContain('istio-cni')
+  })
+
+  it('lives with files it cannot read', async () => {
+    symlinkSync('nowhere', inside('net.d/05-gone.conflist'))
+    symlinkSync(dir, inside('net.d/06-folder.conf'))
+    writeFileSync(inside('net.d/10-net.conflist'), conflist('bridge'))
+    start()
+    await until(isReady)
+    expect(text('net.d/10-net.conflist')).toContain('istio-cni')
+  })
+
+  it('copies the plugin again only when somebody touched it', async () => {
+    writeFileSync(inside('net.d/10-net.conflist'), conflist('bridge'))
+    start()
+    await until(isReady)
+    const { ino } = statSync(inside('bin/istio-cni'))
+    writeFileSync(inside('account/token'), 'second')
+    await until(() => ready.length >= 3 && isReady())
+    expect(statSync(inside('bin/istio-cni')).ino).toBe(ino)
+    const passes = ready.length
+    writeFileSync(inside('bin/istio-cni'), '#!/bin/else\n')
+    await until(() => ready.length > passes && isReady())
+    expect(text('bin/istio-cni')).toBe('#!/bin/true\n')
   })
 
   it('cleans up: entry, kubeconfig and plugin are gone, the rest of the file stays', async () => {

@@ -5,7 +5,7 @@ import { writeFileAtomic } from './atomic-file.ts'
 import { readConfigDirectory, sourceFile, writeConfig } from './config-files.ts'
 import { type ConfigState, checkConfig } from './config-state.ts'
 import { watchFiles } from './file-events.ts'
-import { copyBinaries, writeKubeconfig } from './install-pass.ts'
+import { createBinaryCopier, writeKubeconfig } from './install-pass.ts'
 import type { InstallResult, InstallSettings } from './install-settings.ts'
 import { pluginType, removePlugin } from './network-config.ts'
 
@@ -32,6 +32,7 @@ const suspiciousRounds = 5
 export function createInstaller({ settings, log, onReady, onResult }: InstallerOptions): Installer {
   const { configDir, targetDirs, mode } = settings
   let state: ConfigState = { written: '', primary: settings.confName }
+  const copier = createBinaryCopier(settings)
   let binaries: readonly string[] = []
 
   function valid(): boolean {
@@ -42,8 +43,8 @@ export function createInstaller({ settings, log, onReady, onResult }: InstallerO
   }
 
   async function pass(signal: AbortSignal): Promise<void> {
-    await counted('COPY_BINARIES_FAILURE', () => {
-      binaries = copyBinaries(settings)
+    await counted('COPY_BINARIES_FAILURE', async () => {
+      binaries = await copier.copy()
     })
     await counted('CREATE_KUBECONFIG_FAILURE', () => writeKubeconfig(settings))
     await counted('CREATE_CNI_CONFIG_FAILURE', async () => {
