@@ -27,7 +27,7 @@ export interface EnrolmentOptions {
 }
 
 export interface AddOptions {
-  /** From the runtime; absent: known or searched. */
+  /** From the runtime; absent or empty: known or searched. */
   readonly netnsPath?: string
   readonly signal?: AbortSignal
 }
@@ -69,7 +69,7 @@ export function createEnrolment(options: EnrolmentOptions): Enrolment {
       new NodeAgentError('AGENT_NO_NETNS', `no network namespace for pod ${podName(pod)}: ${why}`, { cause })
     let netns: Netns | undefined
     try {
-      netns = path === undefined ? (cache.netns(podUid(pod)) ?? options.find(pod)) : options.openPath(path)
+      netns = path ? options.openPath(path) : (cache.netns(podUid(pod)) ?? options.find(pod))
     } catch (error) {
       throw unusable(reasonOf(error), error)
     }
@@ -108,13 +108,16 @@ export function createEnrolment(options: EnrolmentOptions): Enrolment {
   }
 
   async function addAddresses(pod: V1Pod, ips: readonly string[]): Promise<void> {
+    const failures: NodeAgentError[] = []
     for (const ip of ips) {
       try {
         await capture.probeAddresses.add(ip, podUid(pod))
       } catch (error) {
-        throw probeSetError(`cannot add ${ip} of pod ${podName(pod)} to the probe addresses`, error)
+        failures.push(probeSetError(`cannot add ${ip} of pod ${podName(pod)} to the probe addresses`, error))
       }
     }
+    // Only now: an IPv6 address for which there is no set must not cost the IPv4 address its probes.
+    if (failures[0] !== undefined) throw failures[0]
   }
 
   async function remove(pod: V1Pod, deleted: boolean): Promise<void> {
