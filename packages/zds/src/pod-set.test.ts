@@ -23,7 +23,7 @@ it('tries nothing while it has no connection, though a retry fails only then', a
     await expect.poll(() => attempts.length).toBe(count)
     attempts.at(-1)!.reject(new Error('EADDRINUSE'))
   }
-  const netns = netnsFromFd(fs.openSync('/dev/null'))
+  const netns = netnsFromFd(fs.openSync('/dev/null', 'r'))
   pods.connected()
   const added = pods.add('a', { name: 'a', namespace: 'n', serviceAccount: 's' }, netns)
   await Promise.all([fail(1), expect(added).rejects.toThrow('EADDRINUSE')])
