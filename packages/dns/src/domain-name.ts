@@ -13,6 +13,9 @@ export interface ReadName {
 /** RFC 1035 3.1. */
 const maxNameBytes = 255
 
+/** RFC 1035 4.1.1: names, and so what points to them, come after it. */
+export const headerBytes = 12
+
 /** Follows compression pointers, backwards only, so a message cannot send the reader in circles. */
 export function readName(message: Buffer, start: number): ReadName {
   const parts: Buffer[] = []
@@ -25,7 +28,9 @@ export function readName(message: Buffer, start: number): ReadName {
     if ((size & 0xc0) === 0xc0) {
       const target = ((size & 0x3f) << 8) | byteAt(message, at + 1)
       end ??= at + 2
-      if (target >= limit) throw new DnsError('DNS_BAD_MESSAGE', `name at ${start} points forward to ${target}`)
+      if (target >= limit || target < headerBytes) {
+        throw new DnsError('DNS_BAD_MESSAGE', `name at ${start} points to ${target}, where no earlier name is`)
+      }
       limit = target
       at = target
       continue

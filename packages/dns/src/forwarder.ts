@@ -1,3 +1,4 @@
+import { createAnswerCache } from './answer-cache.ts'
 import { lowerCaseWire, nameText } from './domain-name.ts'
 import { DnsError } from './errors.ts'
 import { type HostsTable, specialName } from './hosts-file.ts'
@@ -26,10 +27,21 @@ export function createForwarder(options: {
   readonly config: ResolverConfig
   readonly hosts: HostsTable
   readonly exchange: Exchange
+  /** Milliseconds, for the age of what is cached; by default the process's monotonic clock. */
+  readonly now?: () => number
 }): Forwarder {
   const { config, hosts, exchange } = options
+  const cache = createAnswerCache(options.now ?? (() => performance.now()))
 
   const ask = async (question: Question, signal: AbortSignal): Promise<Message | DnsError> => {
+    const cached = cache.get(question)
+    if (cached !== undefined) return cached
+    const reply = await askServers(question, signal)
+    if (!(reply instanceof DnsError)) cache.put(question, reply)
+    return reply
+  }
+
+  const askServers = async (question: Question, signal: AbortSignal): Promise<Message | DnsError> => {
     let failure = new DnsError('DNS_UPSTREAM', 'no upstream server in resolv.conf')
     let refusal: Message | undefined
     for (let attempt = 0; attempt <= config.attempts && !signal.aborted; attempt++) {

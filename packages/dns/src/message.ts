@@ -1,4 +1,4 @@
-import { lowerCaseWire, nameText, readName, wireName } from './domain-name.ts'
+import { headerBytes, lowerCaseWire, nameText, readName, wireName } from './domain-name.ts'
 import { DnsError } from './errors.ts'
 import { expandedData } from './record-data.ts'
 
@@ -38,18 +38,19 @@ export interface Header {
 }
 
 export interface Message extends Header {
+  /** The whole message; everything below may share its memory. */
+  readonly bytes: Buffer
   readonly questions: readonly Question[]
   /** As received, to be echoed byte for byte. */
   readonly questionBytes: Buffer
   readonly answers: readonly DnsRecord[]
+  readonly authorities: readonly DnsRecord[]
   readonly additionals: readonly DnsRecord[]
   readonly edns: Edns | undefined
 }
 
 export const recordType = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, AAAA: 28, OPT: 41 } as const
 export const rcode = { noError: 0, formErr: 1, servFail: 2, nxDomain: 3, notImp: 4, refused: 5 } as const
-
-export const headerBytes = 12
 
 /** Undefined under 12 bytes. */
 export function readHeader(message: Buffer): Header | undefined {
@@ -97,15 +98,17 @@ export function readMessage(bytes: Buffer): Message {
     return records
   }
   const answers = section(bytes.readUInt16BE(6))
-  section(bytes.readUInt16BE(8))
+  const authorities = section(bytes.readUInt16BE(8))
   const rest = section(bytes.readUInt16BE(10))
   const options = rest.filter(({ type }) => type === recordType.OPT)
   if (options.length > 1) throw new DnsError('DNS_BAD_MESSAGE', 'more than one OPT record')
   return {
     ...header,
+    bytes,
     questions,
     questionBytes,
     answers,
+    authorities,
     additionals: rest.filter(({ type }) => type !== recordType.OPT),
     edns: options[0] === undefined ? undefined : readEdns(options[0])
   }

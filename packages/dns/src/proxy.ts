@@ -1,3 +1,4 @@
+import { DnsError } from './errors.ts'
 import type { Forwarder } from './forwarder.ts'
 import { localAnswer, shuffled } from './local-answer.ts'
 import { type MatchSettings, matchService, type ServiceLookup } from './match.ts'
@@ -53,7 +54,8 @@ export function createDnsProxy<C extends DnsClient>(options: DnsProxyOptions<C>)
     let query: Message
     try {
       query = readMessage(bytes)
-    } catch {
+    } catch (error) {
+      if (!(error instanceof DnsError)) throw error
       return writeReply(
         errorReply({ ...header, questions: [], questionBytes: Buffer.alloc(0) }, rcode.formErr),
         maxTcpBytes

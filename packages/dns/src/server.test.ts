@@ -1,6 +1,7 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import packet, { type DecodedPacket, type Packet } from 'dns-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -389,6 +390,9 @@ describe('messages that are no good question', () => {
     looped[12] = 0xc0
     looped[13] = 12
     expect((await ask(port, looped)).rcode).toBe('FORMERR')
+    // Into the header: the byte there would read as the root.
+    looped[13] = 4
+    expect((await ask(port, looped)).rcode).toBe('FORMERR')
   })
 
   it('answers SERVFAIL to a client that is not known, and counts it', async () => {
@@ -403,4 +407,28 @@ it('answers the requests of one TCP connection one after another', async () => {
   const { port } = await startServer({ services })
   const replies = await askTcp(port, [query('a.ns2', 'A', { id: 1 }), query('b.ns2', 'A', { id: 2 })])
   expect(replies.map(({ id }) => id)).toEqual([1, 2])
+})
+
+it('does not answer further while a TCP client does not read', async () => {
+  let answered = 0
+  const answer = async (): Promise<Buffer> => Buffer.alloc(60_000, answered++)
+  const onError = (error: unknown): never => {
+    throw error
+  }
+  const addresses = [{ ip: '127.0.0.1', port: 0 }]
+  const server = createDnsServer({ netns: undefined, addresses, mark: 0, reusePort: false, proxy: { answer }, onError })
+  const [bound] = await server.start()
+  onTestFinished(server.close)
+  const asked = 500
+  const socket = net.connect(bound?.port ?? 0, '127.0.0.1')
+  socket.write(Buffer.concat(Array.from({ length: asked }, () => frame(packet.encode(query('a.ns2'))))))
+  while (answered === 0) await setImmediate()
+  expect(answered).toBeLessThan(asked)
+  const frames = createFrameReader()
+  const replies: Buffer[] = []
+  for await (const chunk of socket) {
+    replies.push(...frames.push(chunk as Buffer))
+    if (replies.length === asked) break
+  }
+  expect(replies.map(reply => reply[0])).toEqual(Array.from({ length: asked }, (_, i) => i & 255))
 })

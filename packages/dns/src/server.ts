@@ -124,7 +124,11 @@ function serveConnection(socket: net.Socket, { proxy, onError }: DnsServerOption
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const reply = await proxy.answer(next, 'tcp', signal)
       if (socket.destroyed) return
-      if (reply !== undefined) socket.write(frame(reply))
+      if (reply === undefined || socket.write(frame(reply))) continue
+      // A client that does not read must not make us keep its replies; it has the idle time to start.
+      socket.setTimeout(idleTime)
+      await new Promise(resolve => socket.once('drain', resolve))
+      socket.setTimeout(0)
     }
     busy = false
     socket.setTimeout(idleTime)

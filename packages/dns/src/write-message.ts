@@ -1,5 +1,5 @@
-import { readName } from './domain-name.ts'
-import { type DnsRecord, type Edns, headerBytes, recordType } from './message.ts'
+import { headerBytes, readName } from './domain-name.ts'
+import { type DnsRecord, type Edns, recordType } from './message.ts'
 
 export interface Reply {
   readonly id: number
