@@ -19,7 +19,6 @@ export const constants: {
   readonly SOL_IP: number
   readonly SOL_IPV6: number
   readonly SOL_TCP: number
-  readonly SO_ERROR: number
   readonly SO_KEEPALIVE: number
   readonly SO_MARK: number
   readonly SO_ORIGINAL_DST: number
@@ -29,7 +28,6 @@ export const constants: {
   readonly IP_TRANSPARENT: number
   readonly IPV6_FREEBIND: number
   readonly IPV6_TRANSPARENT: number
-  readonly IPV6_V6ONLY: number
   readonly TCP_KEEPCNT: number
   readonly TCP_KEEPIDLE: number
   readonly TCP_KEEPINTVL: number

@@ -24,4 +24,4 @@ export {
 export { originalDestination } from './original-destination.ts'
 export { type RunOptions, type RunResult, run } from './run-program.ts'
 export { listenSeqpacket, type SeqpacketListener, type SeqpacketListenOptions } from './seqpacket-listener.ts'
-export { connectSeqpacket, type SeqpacketPacket, type SeqpacketSocket, seqpacketFromFd } from './seqpacket-socket.ts'
+export { connectSeqpacket, type SeqpacketPacket, type SeqpacketSocket } from './seqpacket-socket.ts'

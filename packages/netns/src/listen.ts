@@ -11,16 +11,12 @@ export interface ListenOptions {
   port: number
   /** SO_MARK; 0 or absent: none. */
   mark?: number
-  /** SO_REUSEPORT. For TCP a refusal is only a warning (docs/spec/zds.md 4.3). */
+  /** SO_REUSEPORT instead of SO_REUSEADDR. A refusal is a warning (docs/spec/zds.md 4.3). */
   reusePort?: boolean
-  /** SO_REUSEADDR. Default: the opposite of `reusePort`. */
-  reuseAddress?: boolean
   /** IP_TRANSPARENT: try, insist, or leave alone. Default 'never'. */
   transparent?: 'auto' | 'require' | 'never'
   /** Default 128. Node calls listen(2) again with its own 511 unless told: `server.listen({ fd }, 128)`. */
   backlog?: number
-  /** Default: left as the system has it, which makes `::` dual stack. */
-  v6only?: boolean
   onWarning?: (warning: NetnsError) => void
 }
 
@@ -29,19 +25,13 @@ export interface ListenOptions {
  * `net.createServer().listen({ fd }, 128)` takes it over.
  */
 export function listenTcp(netns: Netns | undefined, options: ListenOptions): { fd: number; transparent: boolean } {
-  const { reusePort = false, reuseAddress = !reusePort, transparent = 'never', backlog = 128 } = options
+  const { reusePort = false, transparent = 'never', backlog = 128 } = options
   return openSocket(netns, options, constants.SOCK_STREAM, fd => {
     if (options.mark) native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_MARK, options.mark)
-    if (reuseAddress) native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEADDR, 1)
-    if (reusePort) {
-      try {
-        native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEPORT, 1)
-      } catch (error) {
-        options.onWarning?.(systemError(`set SO_REUSEPORT for ${formatAddress(options)}`, error))
-      }
-    }
-    if (options.v6only !== undefined) {
-      native.setsockopt(fd, constants.SOL_IPV6, constants.IPV6_V6ONLY, options.v6only ? 1 : 0)
+    try {
+      native.setsockopt(fd, constants.SOL_SOCKET, reusePort ? constants.SO_REUSEPORT : constants.SO_REUSEADDR, 1)
+    } catch (error) {
+      options.onWarning?.(systemError(`let ${formatAddress(options)} be shared`, error))
     }
     const isTransparent = transparent !== 'never' && setTransparent(fd, transparent === 'require')
     native.bindInet(fd, options.ip, options.port)

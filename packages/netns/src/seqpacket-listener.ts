@@ -9,8 +9,6 @@ export interface SeqpacketListenOptions {
   onError?: (error: NetnsError) => void
   /** Bound, so that clients can connect and wait, but nothing is accepted until `resume`. */
   paused?: boolean
-  /** Default 128. */
-  backlog?: number
 }
 
 export interface SeqpacketListener {
@@ -30,7 +28,7 @@ export function listenSeqpacket(path: string, options: SeqpacketListenOptions): 
   try {
     fs.rmSync(path, { force: true })
     native.bindUnix(fd, path)
-    native.listen(fd, options.backlog ?? 128)
+    native.listen(fd, 128)
     return new Listener(fd, path, options)
   } catch (error) {
     fs.closeSync(fd)
