@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import {
   connectSeqpacket,
+  isNetworkNamespace,
   type Netns,
   NetnsError,
   netnsFromFd,
@@ -178,13 +179,14 @@ class Client implements ZdsClient {
   }
 
   async #dispatch(received: ReceivedRequest): Promise<void> {
-    const { handler } = this.#options
+    const { handler, log } = this.#options
     if (received.fd !== undefined) {
       const { uid, info } = received.request
       if (info === undefined) {
         fs.closeSync(received.fd)
         throw new ZdsError('ZDS_PROTOCOL', 'workload_info is required but not present')
       }
+      if (!isNetworkNamespace(received.fd)) log.debug('the descriptor of a pod is no network namespace', { uid })
       return await handler.add(uid, info, takeNetns(received.fd))
     }
     switch (received.request.kind) {
