@@ -78,7 +78,7 @@ async function readSaved(family: Family, context: ApplyContext): Promise<SavedRu
   const result = await context.commands.attempt(context.netns, `${binary.command}-save`, [])
   if (result.code !== 0) {
     context.log.warn(
-      `cannot read the rules of ${context.subject}: ${commandFailed(binary.command, [], result).message}`
+      `cannot read the rules of ${context.subject}: ${commandFailed(`${binary.command}-save`, [], result).message}`
     )
     return new Map()
   }

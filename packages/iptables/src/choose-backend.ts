@@ -21,7 +21,7 @@ export interface ChooseBackendOptions {
 export async function chooseBackend(options: ChooseBackendOptions): Promise<CaptureBackend> {
   if (!options.nativeNftables) return 'iptables'
   const { netns, ipv6, log } = options
-  const commands = createCommands({ log, run: options.run })
+  const commands = createCommands({ log, run: options.run, timeoutMs: 5000 })
   try {
     for (const name of ipv6 ? [probeSetNames.ipv4, probeSetNames.ipv6] : [probeSetNames.ipv4]) {
       if ((await commands.attempt(netns, 'ipset', ['list', '-name', name])).code === 0) {

@@ -16,8 +16,8 @@ export type RunProgram = (
   options?: RunOptions
 ) => Promise<RunResult>
 
-/** What a command of ours may take. Legacy iptables itself waits up to 30 s for its lock. */
-const timeoutMs = 45_000
+/** What a command of ours may take unless told otherwise. Legacy iptables itself waits up to 30 s for its lock. */
+const usualTimeoutMs = 45_000
 
 // The programs are looked up in the administrators' folders, whatever PATH this process was started with; and their
 // output is parsed, so the locale is fixed.
@@ -31,8 +31,12 @@ export interface Commands {
   require(netns: Netns | undefined, command: string, args: readonly string[], input?: string): Promise<RunResult>
 }
 
-export function createCommands(options: { log: CaptureLog; run?: RunProgram | undefined }): Commands {
-  const { log, run: runProgram = run } = options
+export function createCommands(options: {
+  log: CaptureLog
+  run?: RunProgram | undefined
+  timeoutMs?: number
+}): Commands {
+  const { log, run: runProgram = run, timeoutMs = usualTimeoutMs } = options
 
   async function attempt(
     netns: Netns | undefined,
