@@ -7,8 +7,6 @@ export interface QueueClock {
 export interface WorkQueue<Item> {
   /** Handled after everything that was added before, one at a time. */
   readonly add: (item: Item) => void
-  /** Items that are waiting or being handled, retries included. */
-  readonly size: () => number
   /** Resolves when the item at hand is done; the others are dropped. */
   readonly stop: () => Promise<void>
 }
@@ -62,7 +60,6 @@ export function createWorkQueue<Item>(options: {
       ready.push({ item, failures: 0 })
       work()
     },
-    size: () => ready.length + timers.size + (working === undefined ? 0 : 1),
     stop: async () => {
       stopped = true
       for (const cancel of timers) cancel()

@@ -58,7 +58,7 @@ function readProcess(dir: string): Process | undefined {
     return cgroup && { inode, startTime, podUid: cgroup.podUid }
   } catch (error) {
     // Processes end while we look.
-    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }

@@ -9,9 +9,8 @@ export interface PodCache {
   /** Notes the pod, its namespace unknown, unless it is there. */
   reserve(uid: string, info: WorkloadInfo): void
   /** Takes over the handle. For the namespace that is known already, the old handle stays and the new one is closed. */
-  upsert(uid: string, info: WorkloadInfo, netns: Netns): Netns
+  upsert(uid: string, info: WorkloadInfo, netns: Netns): void
   netns(uid: string): Netns | undefined
-  has(uid: string): boolean
   /** Removes the pod and gives its handle to the caller; a second time gives nothing. */
   take(uid: string): { readonly netns: Netns | undefined } | undefined
   snapshot(): readonly SnapshotPod[]
@@ -31,15 +30,11 @@ export function createPodCache(): PodCache {
     },
     upsert(uid, info, netns) {
       const old = pods.get(uid)?.netns
-      if (old !== undefined && old !== netns && sameNetns(old, netns)) {
-        netns.close()
-        netns = old
-      } else if (old !== netns) old?.close()
-      pods.set(uid, { info, netns })
-      return netns
+      const kept = old !== undefined && sameNetns(old, netns) ? old : netns
+      pods.set(uid, { info, netns: kept })
+      for (const handle of [old, netns]) if (handle !== kept) handle?.close()
     },
     netns: uid => pods.get(uid)?.netns,
-    has: uid => pods.has(uid),
     take,
     snapshot: () => [...pods].map(([uid, { info, netns }]) => ({ uid, info, netns })),
     close() {
