@@ -16,7 +16,11 @@ if (settings === 'help') {
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)))
+  process.on(signal, () => {
+    // Asked twice: end at once. The cluster's processes end with us; the next start sweeps its files.
+    if (interrupted.signal.aborted) process.exit(130)
+    interrupted.abort(new Error(`interrupted by ${signal}`))
+  })
 }
 
 const display = createDisplay(process.stdout)

@@ -8,15 +8,25 @@ const launcher = (app: string): string => path.join(root, 'apps', app, 'bin', ap
 /** One service of the bookstore, and what `pods.exec` runs to ask for a page from inside a pod. */
 export const bookstore: string = launcher('bookstore')
 
+/** Node's compile cache: without it every container compiles our sources again. */
+const caches = [path.join(root, 'node_modules/.cache/culvert')]
+const plugin = path.join(root, 'apps/cni-plugin/build/istio-cni')
+
 /** What the manifests' image names stand for on this machine. */
 export const images: Record<string, Image> = {
-  'culvert/istiod-lite': { command: [launcher('istiod-lite')] },
-  'culvert/node-agent': {
-    command: [launcher('node-agent')],
-    files: { '/opt/cni/bin/istio-cni': path.join(root, 'apps/cni-plugin/build/istio-cni') }
-  },
-  'culvert/ztunnel': { command: [launcher('ztunnel')] },
-  'culvert/bookstore': { command: [bookstore] }
+  'culvert/istiod-lite': { command: [launcher('istiod-lite')], caches },
+  'culvert/node-agent': { command: [launcher('node-agent')], files: { '/opt/cni/bin/istio-cni': plugin }, caches },
+  'culvert/ztunnel': { command: [launcher('ztunnel')], caches },
+  'culvert/bookstore': { command: [bookstore], caches }
+}
+
+/** The custom resource definitions, as one YAML text. */
+export function customResources(): string {
+  const dir = path.join(root, 'deploy/crds')
+  return readdirSync(dir)
+    .sort()
+    .map(name => readFileSync(path.join(dir, name), 'utf8'))
+    .join('---\n')
 }
 
 export const sample = (name: string): string =>

@@ -1,10 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import path from 'node:path'
 import { type Cluster, createCluster } from '@culvert/lab'
 import type { Display } from './display.ts'
 import { DemoError } from './errors.ts'
 import { keepRunning } from './keep-running.ts'
-import { images, installMesh, meshReady, sample } from './mesh.ts'
+import { customResources, images, installMesh, meshReady, sample } from './mesh.ts'
 import { programLogs } from './program-logs.ts'
 import type { Settings } from './settings.ts'
 import { accessLog } from './steps/access-log.ts'
@@ -24,8 +22,14 @@ export async function runDemo({ keep }: Settings, display: Display, signal: Abor
   let cluster: Cluster | undefined
   try {
     display.heading('A cluster of two nodes, a bookstore, and the mesh')
-    cluster = await createCluster({ nodes: 2, images, signal, onProgress: ({ message }) => display.status(message) })
-    const world: World = { cluster, display }
+    cluster = await createCluster({
+      nodes: 2,
+      images,
+      crds: customResources(),
+      signal,
+      onProgress: ({ message }) => display.status(message)
+    })
+    const world: World = { cluster, display, signal }
     await untilAborted(signal, prepare(world))
     const summary: string[] = []
     for (const step of keep ? steps.slice(0, -1) : steps) {
@@ -56,8 +60,6 @@ export async function runDemo({ keep }: Settings, display: Display, signal: Abor
 }
 
 async function prepare({ cluster, display }: World): Promise<void> {
-  const crds = path.resolve(import.meta.dirname, '../../../deploy/crds')
-  for (const name of readdirSync(crds)) await cluster.apply(readFileSync(path.join(crds, name), 'utf8'))
   await installMesh(cluster)
   await cluster.apply(sample('bookstore'))
   await cluster.apply(sample('outsider'))

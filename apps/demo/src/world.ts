@@ -9,6 +9,8 @@ import { bookstore } from './mesh.ts'
 export interface World {
   readonly cluster: Cluster
   readonly display: Display
+  /** The user's interruption. */
+  readonly signal: AbortSignal
 }
 
 /** One part of the demonstration; the lines it returns stand in the summary. */
@@ -52,7 +54,7 @@ export async function bookstorePods({ cluster }: World): Promise<V1Pod[]> {
 
 /** Asks again until the condition holds; events cannot be watched from outside, so this looks, with a generous bound. */
 export async function eventually<T>(
-  { display }: World,
+  { display, signal }: World,
   what: string,
   look: () => Promise<T | undefined>,
   timeoutMs = 20_000
@@ -60,6 +62,7 @@ export async function eventually<T>(
   const until = Date.now() + timeoutMs
   let pause = 20
   for (;;) {
+    signal.throwIfAborted()
     const found = await look()
     if (found !== undefined) return found
     if (Date.now() > until) throw new DemoError(`${what}: not within ${timeoutMs / 1000} s (${display.current()})`)

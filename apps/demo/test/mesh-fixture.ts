@@ -1,10 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import path from 'node:path'
 import { namespaces, pods, type V1Pod } from '@culvert/kubernetes'
 import { type Cluster, createCluster, type Image } from '@culvert/lab'
-import { bookstore, images, installMesh, meshReady } from '../src/mesh.ts'
-
-const root: string = path.resolve(import.meta.dirname, '../../..')
+import { bookstore, customResources, images, installMesh, meshReady } from '../src/mesh.ts'
 
 /** A cluster of two nodes with the mesh on it and an enrolled namespace `shop`: a store on node-2, a customer on node-1. */
 export interface Mesh extends AsyncDisposable {
@@ -60,10 +56,8 @@ spec:
 
 /** With `replaced`, other programs stand behind the manifests' image names. */
 export async function startMesh(replaced: Readonly<Record<string, Image>> = {}): Promise<Mesh> {
-  const cluster = await createCluster({ nodes: 2, images: { ...images, ...replaced } })
+  const cluster = await createCluster({ nodes: 2, images: { ...images, ...replaced }, crds: customResources() })
   try {
-    const crds = path.join(root, 'deploy/crds')
-    for (const name of readdirSync(crds)) await cluster.apply(readFileSync(path.join(crds, name), 'utf8'))
     await installMesh(cluster)
     await meshReady(cluster)
     await cluster.apply(shop)

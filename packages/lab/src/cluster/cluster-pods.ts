@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { pipeline } from 'node:stream/promises'
-import { type KubernetesClient, pods, type V1Pod } from '@culvert/kubernetes'
+import { pods, type V1Pod } from '@culvert/kubernetes'
 import { connectTcp, duplicateNetns, type Netns } from '@culvert/netns'
 import { LabError } from '../errors.ts'
 import type { ContainerRecord } from '../kubelet/container-record.ts'
@@ -8,17 +8,17 @@ import type { PodWorker } from '../kubelet/pod-worker.ts'
 import { allNamespaces, enter } from '../machine/enter.ts'
 import { runCommand } from '../machine/run-command.ts'
 import type { ClusterPods, PodContainerRef, PodRef, PortForward, ReadyQuery } from './cluster-types.ts'
-import { waitForObjects } from './wait.ts'
+import { waitForObjects, type WaitSource } from './wait.ts'
 
 export interface ClusterPodsOptions {
-  readonly client: KubernetesClient
+  readonly waits: WaitSource
   readonly find: (namespace: string, name: string) => PodWorker | undefined
   readonly onError: (error: unknown) => void
 }
 
 const label = ({ namespace = 'default', name }: PodRef): string => `${namespace}/${name}`
 
-export function createClusterPods({ client, find, onError }: ClusterPodsOptions): ClusterPods & AsyncDisposable {
+export function createClusterPods({ waits, find, onError }: ClusterPodsOptions): ClusterPods & AsyncDisposable {
   const forwards = new Set<PortForward>()
 
   const worker = (ref: PodRef): PodWorker => {
@@ -45,7 +45,7 @@ export function createClusterPods({ client, find, onError }: ClusterPodsOptions)
   }
 
   return {
-    ready: query => podsReady(client, query),
+    ready: query => podsReady(waits, query),
     exec: async (ref, command, options = {}) => {
       const { environment } = record(ref)
       const env = { ...Object.fromEntries(environment), ...options.env }
@@ -107,7 +107,7 @@ function isReady(pod: V1Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
 }
 
-async function podsReady(client: KubernetesClient, query: ReadyQuery): Promise<V1Pod[]> {
+async function podsReady(source: WaitSource, query: ReadyQuery): Promise<V1Pod[]> {
   const { namespace = 'default', name, labelSelector, count, timeout = 30_000 } = query
   const selection = {
     namespace,
@@ -116,7 +116,7 @@ async function podsReady(client: KubernetesClient, query: ReadyQuery): Promise<V
   }
   const what = name ?? labelSelector ?? 'all pods'
   return waitForObjects(
-    client,
+    source,
     pods,
     selection,
     found => {

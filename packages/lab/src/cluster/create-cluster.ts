@@ -69,8 +69,9 @@ async function startCluster(options: ClusterOptions): Promise<Cluster> {
     startControllers({ client, signal, onError }),
     createSystemObjects(client, plan)
   ])
+  const waits = { client, closed: signal }
   const pods = createClusterPods({
-    client,
+    waits,
     find: (namespace, name) => kubelets.flatMap(kubelet => kubelet.find(namespace, name) ?? [])[0],
     onError
   })
@@ -104,11 +105,11 @@ async function startCluster(options: ClusterOptions): Promise<Cluster> {
       for (const manifest of parseManifests(yaml)) applied.push(await client.applyManifest(manifest))
       return applied
     },
-    remove: yaml => removeManifests(client, parseManifests(yaml)),
+    remove: yaml => removeManifests(waits, parseManifests(yaml)),
     registerImage: images.register,
     capture: captureOptions => startCapture(machines.fabric, directory.path, captureOptions),
-    waitFor: (resource, ref, condition, waitOptions) => waitForObject(client, resource, ref, condition, waitOptions),
-    rollout: (kind, ref, waitOptions) => waitForRollout(client, kind, ref, waitOptions),
+    waitFor: (resource, ref, condition, waitOptions) => waitForObject(waits, resource, ref, condition, waitOptions),
+    rollout: (kind, ref, waitOptions) => waitForRollout(waits, kind, ref, waitOptions),
     close,
     [Symbol.asyncDispose]: close
   }

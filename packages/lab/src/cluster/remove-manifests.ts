@@ -7,10 +7,11 @@ import {
   resource
 } from '@culvert/kubernetes'
 import { LabError } from '../errors.ts'
-import { waitForObject } from './wait.ts'
+import { waitForObject, type WaitSource } from './wait.ts'
 
 /** Deletes what the manifests name, last first, and waits until all of it is gone. */
-export async function removeManifests(client: KubernetesClient, manifests: readonly KubernetesObject[]): Promise<void> {
+export async function removeManifests(source: WaitSource, manifests: readonly KubernetesObject[]): Promise<void> {
+  const { client } = source
   const deleted: { res: Resource; namespace: string | undefined; name: string }[] = []
   for (const manifest of [...manifests].reverse()) {
     const res = await findResource(client, manifest)
@@ -19,7 +20,7 @@ export async function removeManifests(client: KubernetesClient, manifests: reado
     const ref = { namespace: res.namespaced ? namespace : undefined, name }
     if (await client.delete(res, ref)) deleted.push({ res, ...ref })
   }
-  await Promise.all(deleted.map(({ res, ...ref }) => waitForObject(client, res, ref, object => object === undefined)))
+  await Promise.all(deleted.map(({ res, ...ref }) => waitForObject(source, res, ref, object => object === undefined)))
 }
 
 async function findResource(

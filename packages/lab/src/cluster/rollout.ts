@@ -1,10 +1,10 @@
-import { daemonSets, deployments, type KubernetesClient, type ObjectRef } from '@culvert/kubernetes'
+import { daemonSets, deployments, type ObjectRef } from '@culvert/kubernetes'
 import type { WaitOptions } from './cluster-types.ts'
-import { waitForObject } from './wait.ts'
+import { waitForObject, type WaitSource } from './wait.ts'
 
 /** Waits until every pod of the wanted generation exists and is available. */
 export async function waitForRollout(
-  client: KubernetesClient,
+  source: WaitSource,
   kind: 'Deployment' | 'DaemonSet',
   ref: ObjectRef,
   options: WaitOptions = {}
@@ -12,7 +12,7 @@ export async function waitForRollout(
   const description = `rollout of ${kind} ${ref.namespace}/${ref.name}`
   if (kind === 'Deployment') {
     await waitForObject(
-      client,
+      source,
       deployments,
       ref,
       object => {
@@ -27,7 +27,7 @@ export async function waitForRollout(
     return
   }
   await waitForObject(
-    client,
+    source,
     daemonSets,
     ref,
     object => {

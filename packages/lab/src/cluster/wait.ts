@@ -11,12 +11,18 @@ import type { WaitOptions } from './cluster-types.ts'
 
 const defaultTimeout = 30_000
 
+/** Where objects are watched, and the end of it: a closed cluster ends every wait. */
+export interface WaitSource {
+  readonly client: KubernetesClient
+  readonly closed: AbortSignal
+}
+
 /**
  * Watches what the query selects until the condition returns a value. Everything that exists is looked at first, then
  * again after each change: no polling, no missed moment.
  */
 export async function waitForObjects<T extends KubernetesObject, Result>(
-  client: KubernetesClient,
+  { client, closed }: WaitSource,
   resource: Resource<T>,
   query: { namespace?: string | undefined; labelSelector?: string | undefined; fieldSelector?: string | undefined },
   condition: (objects: T[]) => Result | undefined,
@@ -24,7 +30,7 @@ export async function waitForObjects<T extends KubernetesObject, Result>(
 ): Promise<Result> {
   const timeout = options.timeout ?? defaultTimeout
   const expired = AbortSignal.timeout(timeout)
-  const signal = options.signal === undefined ? expired : AbortSignal.any([expired, options.signal])
+  const signal = AbortSignal.any([expired, closed, ...(options.signal === undefined ? [] : [options.signal])])
   const known = new Map<string, T>()
   const backOff = createBackOff(50, 2000)
   const all = (): T[] => [...known.values()]
@@ -57,7 +63,7 @@ export async function waitForObjects<T extends KubernetesObject, Result>(
 }
 
 export function waitForObject<T extends KubernetesObject>(
-  client: KubernetesClient,
+  source: WaitSource,
   resource: Resource<T>,
   ref: ObjectRef,
   condition: (object: T | undefined) => boolean,
@@ -66,7 +72,7 @@ export function waitForObject<T extends KubernetesObject>(
   const query = { namespace: ref.namespace, fieldSelector: `metadata.name=${ref.name}` }
   const description = `${resource.kind} ${ref.namespace === undefined ? '' : `${ref.namespace}/`}${ref.name}`
   return waitForObjects(
-    client,
+    source,
     resource,
     query,
     objects => (condition(objects[0]) ? { object: objects[0] } : undefined),
