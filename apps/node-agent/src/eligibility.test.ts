@@ -22,6 +22,14 @@ describe('[cni-12] eligibility', () => {
     expect(isEligible(pod, namespaceLabels, selectors)).toBe(expected)
   })
 
+  it('takes parts that are there without content for empty ones', () => {
+    const open = parseEnablementSelectors(
+      '[{ podSelector: { matchLabels: null, matchExpressions: }, namespaceSelector: }]'
+    )
+    expect(isEligible({}, {}, open)).toBe(true)
+    expect(namespaceMatches({}, open)).toBe(false)
+  })
+
   it('is nobody’s without selectors', () => {
     expect(isEligible({ metadata: { labels: mode('ambient') } }, mode('ambient'), parseEnablementSelectors(''))).toBe(
       false
@@ -42,7 +50,14 @@ describe('a malformed AMBIENT_ENABLEMENT_SELECTOR', () => {
       '[{ podSelector: { matchExpressions: [{ key: a, operator: Near }] } }]',
       "selector 1, podSelector: operator 'Near' of 'a'"
     ],
-    ['[{ namespaceSelector: { matchExpressions: [{ key: a, operator: In }] } }]', 'needs values']
+    ['[{ namespaceSelector: { matchExpressions: [{ key: a, operator: In }] } }]', 'needs values'],
+    [
+      '[{ podSelector: { matchExpressions: [{ key: a, operator: In, values: [1] }] } }]',
+      "values of 'a' are not all texts"
+    ],
+    ['[{ podSelector: { matchLabels: { a: true } } }]', 'matchLabels are not all texts'],
+    ['[{ podSelector: ambient }]', 'selector 1, podSelector: it is no label selector'],
+    ['[null]', 'selector 1 is no {podSelector, namespaceSelector}']
   ])('%s is named', (text, message) => {
     expect(() => parseEnablementSelectors(text)).toThrow(message)
   })

@@ -3,17 +3,19 @@ import { parse } from 'yaml'
 
 /** Which pods join the mesh (docs/spec/cni.md 4.3). */
 export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>
-  readonly matchExpressions?: readonly {
-    readonly key: string
-    readonly operator: string
-    readonly values?: readonly string[]
-  }[]
+  readonly matchLabels?: Readonly<Record<string, string>> | null
+  readonly matchExpressions?:
+    | readonly {
+        readonly key: string
+        readonly operator: string
+        readonly values?: readonly string[] | null
+      }[]
+    | null
 }
 
 export interface EnablementSelector {
-  readonly podSelector?: LabelSelector
-  readonly namespaceSelector?: LabelSelector
+  readonly podSelector?: LabelSelector | null
+  readonly namespaceSelector?: LabelSelector | null
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -25,9 +27,10 @@ type Labels = Readonly<Record<string, string>>
 export function parseEnablementSelectors(text: string): EnablementSelector[] {
   const selectors: unknown = text.trim() === '' ? [] : parse(text)
   if (!Array.isArray(selectors)) throw new Error('expected a list of {podSelector, namespaceSelector}')
-  for (const [index, selector] of (selectors as EnablementSelector[]).entries()) {
-    for (const part of ['podSelector', 'namespaceSelector'] as const) {
-      const problem = selectorProblem(selector?.[part])
+  for (const [index, selector] of (selectors as unknown[]).entries()) {
+    if (!isObject(selector)) throw new Error(`selector ${index + 1} is no {podSelector, namespaceSelector}`)
+    for (const part of ['podSelector', 'namespaceSelector']) {
+      const problem = selectorProblem(selector[part])
       if (problem !== undefined) throw new Error(`selector ${index + 1}, ${part}: ${problem}`)
     }
   }
@@ -50,33 +53,51 @@ export function namespaceMatches(labels: Labels, selectors: readonly EnablementS
 }
 
 /** A selector as Kubernetes reads it: all requirements must hold; NotIn and DoesNotExist also hold for an absent label. */
-export function matches(selector: LabelSelector | undefined, labels: Labels): boolean {
-  const { matchLabels = {}, matchExpressions = [] } = selector ?? {}
+export function matches(selector: LabelSelector | null | undefined, labels: Labels): boolean {
   return (
-    Object.entries(matchLabels).every(([key, value]) => own(labels, key) === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
+    Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => own(labels, key) === value) &&
+    (selector?.matchExpressions ?? []).every(({ key, operator, values }) => {
       const value = own(labels, key)
+      const among = value !== undefined && (values ?? []).includes(value)
       if (operator === 'Exists') return value !== undefined
       if (operator === 'DoesNotExist') return value === undefined
-      if (operator === 'In') return value !== undefined && values.includes(value)
-      return value === undefined || !values.includes(value)
+      return operator === 'In' ? among : !among
     })
   )
 }
 
 const own = (labels: Labels, key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined)
 
-const isEmpty = (selector: LabelSelector | undefined): boolean =>
+const isEmpty = (selector: LabelSelector | null | undefined): boolean =>
   Object.keys(selector?.matchLabels ?? {}).length === 0 && (selector?.matchExpressions ?? []).length === 0
 
 const operators = ['In', 'NotIn', 'Exists', 'DoesNotExist']
 
-function selectorProblem(selector: LabelSelector | undefined): string | undefined {
-  for (const { key, operator, values = [] } of selector?.matchExpressions ?? []) {
-    if (!operators.includes(operator)) return `operator '${operator}' of '${key}' is none of ${operators.join(', ')}`
-    const wantsValues = operator === 'In' || operator === 'NotIn'
-    if (wantsValues && values.length === 0) return `operator ${operator} of '${key}' needs values`
-    if (!wantsValues && values.length > 0) return `operator ${operator} of '${key}' takes no values`
+function selectorProblem(selector: unknown): string | undefined {
+  if (selector === undefined || selector === null) return undefined
+  if (!isObject(selector)) return 'it is no label selector'
+  const { matchLabels, matchExpressions } = selector
+  if (matchLabels != null && !(isObject(matchLabels) && Object.values(matchLabels).every(isText))) {
+    return 'the values of matchLabels are not all texts'
   }
-  return undefined
+  if (matchExpressions != null && !Array.isArray(matchExpressions)) return 'matchExpressions is no list'
+  return (matchExpressions ?? []).map(expressionProblem).find(problem => problem !== undefined)
 }
+
+function expressionProblem(expression: unknown): string | undefined {
+  if (!isObject(expression) || !isText(expression.key)) return 'an expression has no key'
+  const { key, operator } = expression
+  const values = expression.values ?? []
+  if (!isText(operator) || !operators.includes(operator)) {
+    return `operator '${operator}' of '${key}' is none of ${operators.join(', ')}`
+  }
+  if (!Array.isArray(values) || !values.every(isText)) return `the values of '${key}' are not all texts`
+  const wantsValues = operator === 'In' || operator === 'NotIn'
+  if (wantsValues && values.length === 0) return `operator ${operator} of '${key}' needs values`
+  return !wantsValues && values.length > 0 ? `operator ${operator} of '${key}' takes no values` : undefined
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
