@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -234,6 +235,14 @@ it('refuses its own network namespace after the result is out', async () => {
   for (const override of ['1', 'TRUE']) {
     expect((await node.run({ ...own, CNI_NETNS_OVERRIDE: override }, configFor(node))).code).toBe(0)
   }
+})
+
+it('starts from its launcher, through links and from any directory', async () => {
+  const launcher = path.resolve(import.meta.dirname, '../bin/istio-cni')
+  fs.symlinkSync(launcher, path.join(node.runDir, 'first'))
+  fs.symlinkSync('first', path.join(node.runDir, 'second'))
+  const { stderr } = spawnSync(path.join(node.runDir, 'second'), { cwd: '/', env: {}, encoding: 'utf8' })
+  expect(stderr).toContain('CNI plugin istio-cni ')
 })
 
 it('ignores what the runtime has in NODE_OPTIONS', async () => {
