@@ -47,8 +47,10 @@ export interface PodOptions {
 
 /** docs/spec/zds.md 4.3. Durations in milliseconds. */
 export interface SocketSettings {
-  /** SO_MARK of every socket; 0 for none. */
+  /** SO_MARK of every connection that is made; 0 for none. */
   readonly mark: number
+  /** SO_MARK of listeners, which accepted connections inherit; a dedicated proxy has none (docs/spec/zds.md 5.3). */
+  readonly listenerMark: number
   readonly reusePort: boolean
   /** Take the client's address towards the application: 'auto' tries, 'require' fails the open, 'never' does not. */
   readonly originalSource: 'auto' | 'require' | 'never'

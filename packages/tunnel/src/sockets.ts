@@ -29,12 +29,12 @@ export class PodSockets {
 
   /** Connections come paused, so that what the client already sent stays in the kernel until it is wanted. */
   async listen(role: ListenerRole, { ip, port }: Endpoint): Promise<BoundListener> {
-    const { mark, reusePort, originalSource, keepalive } = this.#settings
+    const { listenerMark, reusePort, originalSource, keepalive } = this.#settings
     try {
       const { fd, transparent } = listenTcp(this.#netns, {
         ip,
         port,
-        mark,
+        mark: listenerMark,
         reusePort,
         transparent: originalSource,
         backlog: BACKLOG,
@@ -45,7 +45,8 @@ export class PodSockets {
       const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
-        server.listen({ fd, backlog: BACKLOG }, resolve)
+        // Node calls listen(2) again; inside the object it would not look for the backlog.
+        server.listen({ fd }, BACKLOG, resolve)
       })
       // Running out of descriptors must not end the process; the next accept tries again.
       server.on('error', error => this.#log.warn(`accept on ${ip} port ${port} failed: ${error.message}`))

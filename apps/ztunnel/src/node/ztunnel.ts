@@ -67,7 +67,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
 
   const resolver = parseResolvConf(options.files.resolvConf)
   const hosts = parseHosts(options.files.hosts)
-  const { ipv6, mark, reusePort } = settings.sockets
+  const { ipv6, listenerMark, reusePort } = settings.sockets
   const node = createNodeContext({
     settings,
     log,
@@ -86,8 +86,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     dns: dnsEnabled
       ? {
           settings: settings.dns,
-          // A dedicated proxy marks only its upstream TCP sockets (docs/spec/zds.md 5.3).
-          mark: shared ? mark : 0,
+          mark: listenerMark,
           reusePort,
           ipv6,
           clusterDomain: settings.clusterDomain,

@@ -68,13 +68,15 @@ function podOptions(
   netns: Netns | undefined,
   listeners: readonly { readonly role: ListenerRole; readonly port: number }[]
 ): PodOptions {
-  const { mark, reusePort, originalSource, ipv6, keepalive, userTimeout, handshakeTimeout } = settings.sockets
+  const { mark, listenerMark, reusePort, originalSource, ipv6, keepalive, userTimeout, handshakeTimeout } =
+    settings.sockets
   const ip = ipv6 ? '::' : '0.0.0.0'
   return {
     netns,
     listeners: listeners.map(({ role, port }) => ({ role, ip, port })),
     sockets: {
       mark,
+      listenerMark,
       reusePort,
       originalSource,
       keepalive,
@@ -92,7 +94,7 @@ export async function startSelf(options: PodStarterOptions, identity: WorkloadId
   const { node, dataPath, settings } = options
   const live = createLiveConnections()
   const own = podOptions(settings, undefined, [{ role: 'inbound-hbone', port: 15008 }])
-  const sockets = { ...own.sockets, mark: 0, reusePort: false, originalSource: 'never' as const }
+  const sockets = { ...own.sockets, mark: 0, listenerMark: 0, reusePort: false, originalSource: 'never' as const }
   let path: PodPath | undefined
   const opened = await dataPath.open({ ...own, sockets }, createPodHandler(node, { identity, live, path: () => path }))
   path = opened

@@ -131,7 +131,13 @@ describe('single values', () => {
   it('has no mark and no port reuse in dedicated mode', () => {
     const read = settings({ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-0/cart' })
     expect(read.dedicated).toEqual({ namespace: 'shop', name: 'cart-0', serviceAccount: 'cart' })
-    expect(read.sockets).toMatchObject({ mark: 0, reusePort: false })
+    expect(read.sockets).toMatchObject({ mark: 0, listenerMark: 0, reusePort: false })
+  })
+
+  it('marks only upstream connections in dedicated mode, everything in shared mode', () => {
+    const dedicated = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-0/cart', PACKET_MARK: '7' }
+    expect(settings(dedicated).sockets).toMatchObject({ mark: 7, listenerMark: 0 })
+    expect(settings({ PACKET_MARK: '7' }).sockets).toMatchObject({ mark: 7, listenerMark: 7 })
   })
 
   it('switches xDS off with an empty address', () => {

@@ -37,7 +37,10 @@ export interface Settings {
 }
 
 export interface SocketSettings {
+  /** Of upstream TCP connections. */
   readonly mark: number
+  /** Of listeners and UDP; a dedicated proxy marks neither (docs/spec/zds.md 5.3). */
+  readonly listenerMark: number
   readonly reusePort: boolean
   readonly originalSource: 'auto' | 'require' | 'never'
   readonly ipv6: boolean
@@ -175,8 +178,10 @@ function readSockets(read: SettingReader, shared: boolean): SocketSettings {
     interval: read.duration('KEEPALIVE_INTERVAL') ?? 180_000,
     retries: read.integer('KEEPALIVE_RETRIES') ?? 9
   }
+  const mark = read.integer('PACKET_MARK')
   return {
-    mark: read.integer('PACKET_MARK') ?? (shared ? defaultMark : 0),
+    mark: mark ?? (shared ? defaultMark : 0),
+    listenerMark: shared ? (mark ?? defaultMark) : 0,
     reusePort: shared && (read.boolean('INPOD_PORT_REUSE') ?? true),
     originalSource: originalSource === undefined ? 'auto' : originalSource ? 'require' : 'never',
     ipv6: read.boolean('IPV6_ENABLED') ?? true,

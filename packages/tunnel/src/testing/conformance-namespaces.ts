@@ -1,4 +1,6 @@
+import { run } from '@culvert/netns'
 import { expect, it } from 'vitest'
+import type { SocketSettings } from '../data-path.ts'
 import { direct, readAll, type TestMesh } from './test-mesh.ts'
 import type { TestPod } from './test-pod.ts'
 import {
@@ -19,11 +21,12 @@ export function namespacesConformance(createMesh: () => TestMesh): void {
   async function pods(
     mesh: TestMesh,
     originalSource: 'auto' | 'never',
-    from: string | undefined
+    from: string | undefined,
+    more: Partial<SocketSettings> = {}
   ): Promise<TestPods & { readonly clientPod: TestPod; readonly serverPod: TestPod }> {
     const { client, server } = await connectedPods(mesh, APPLICATION.port)
     await addressTeller(mesh, server, APPLICATION)
-    const sockets = { mark: PROXY_MARK, reusePort: true, originalSource }
+    const sockets = { mark: PROXY_MARK, reusePort: true, originalSource, ...more }
     const serverPod = await mesh.server({
       netns: server,
       ip: '0.0.0.0',
@@ -65,6 +68,19 @@ export function namespacesConformance(createMesh: () => TestMesh): void {
     const { client } = await pods(mesh, 'auto', SERVER_IP)
     const socket = await connectFrom(mesh, client, APPLICATION)
     expect((await readAll(socket)).toString()).toBe(SERVER_IP)
+  })
+
+  it('marks listeners and the connections it makes as told', async () => {
+    await using mesh = createMesh()
+    const { client, clientPod } = await pods(mesh, 'auto', undefined, { listenerMark: 0x222 })
+    await readAll(await connectFrom(mesh, client, APPLICATION))
+    await clientPod.outcome()
+    const marks = async (args: string[]): Promise<readonly (string | undefined)[]> => {
+      const { stdout } = await run(client, 'ss', ['-Hne', ...args])
+      return [...stdout.matchAll(/fwmark:(\S+)/g)].map(([, mark]) => mark)
+    }
+    expect(await marks(['-tl'])).toEqual(['0x222', '0x222', '0x222'])
+    expect(await marks(['-t', 'dport', '= :15008'])).toEqual(['0x539'])
   })
 
   it('lets two pods bind the same ports in their namespaces, and frees them when they close', async () => {

@@ -135,6 +135,7 @@ function podOptions({ netns, ip = '127.0.0.1', ports = {}, sockets, http2, pool 
     listeners: ROLES.map(role => ({ role, ip, port: ports[role] ?? 0 })),
     sockets: {
       mark: 0,
+      listenerMark: sockets?.mark ?? 0,
       reusePort: false,
       originalSource: 'never',
       keepalive: { idle: 180_000, interval: 180_000, retries: 9 },
