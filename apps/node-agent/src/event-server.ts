@@ -17,7 +17,7 @@ export interface EventServerOptions {
   readonly socketPath: string
   /** Enrols the pod; its error's text becomes the answer. */
   readonly add: (event: PodAddEvent, signal: AbortSignal) => Promise<void>
-  /** Lines that the plugin sends to /log are handled by the log server, not here. */
+  /** Status 0: no answer could be given. */
   readonly onAnswer: (status: number, event: PodAddEvent | undefined, error: Error | undefined) => void
 }
 
@@ -55,7 +55,7 @@ export async function startEventServer({ socketPath, add, onAnswer }: EventServe
     }
   }
 
-  return await listenOnUnixSocket(server, socketPath)
+  return await listenOnUnixSocket(server, socketPath, error => onAnswer(0, undefined, error))
 }
 
 class BadEvent extends Error {}

@@ -44,7 +44,9 @@ export async function startPluginLog(options: PluginLogOptions): Promise<{ close
     }
   }
 
-  return await listenOnUnixSocket(server, options.socketPath)
+  return await listenOnUnixSocket(server, options.socketPath, error =>
+    options.onInvalid(`cannot take lines of the CNI plugin: ${error.message}`)
+  )
 }
 
 /** @throws Error unless the body is an array of strings; an element that is no line is skipped. */

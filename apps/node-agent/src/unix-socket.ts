@@ -5,14 +5,23 @@ import path from 'node:path'
 /** A body over the limit: what remains of it was not read. */
 export class BodyTooLong extends Error {}
 
-/** Binds an HTTP server to a socket file that everybody may connect to, over an old file (docs/spec/cni.md 1). */
-export async function listenOnUnixSocket(server: Server, socketPath: string): Promise<{ close: () => Promise<void> }> {
+/**
+ * Binds an HTTP server to a socket file that everybody may connect to, over an old file (docs/spec/cni.md 1). What fails
+ * later goes to `onError`.
+ */
+export async function listenOnUnixSocket(
+  server: Server,
+  socketPath: string,
+  onError: (error: Error) => void
+): Promise<{ close: () => Promise<void> }> {
   rmSync(socketPath, { force: true })
   mkdirSync(path.dirname(socketPath), { recursive: true, mode: 0o750 })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(socketPath, resolve)
   })
+  // Accepting can fail later, when the machine is out of files or memory: that must cost one caller and not the agent.
+  server.on('error', onError)
   chmodSync(socketPath, 0o666)
   return {
     close: () =>
