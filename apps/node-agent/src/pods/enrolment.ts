@@ -108,16 +108,11 @@ export function createEnrolment(options: EnrolmentOptions): Enrolment {
   }
 
   async function addAddresses(pod: V1Pod, ips: readonly string[]): Promise<void> {
-    const failures: NodeAgentError[] = []
-    for (const ip of ips) {
-      try {
-        await capture.probeAddresses.add(ip, podUid(pod))
-      } catch (error) {
-        failures.push(probeSetError(`cannot add ${ip} of pod ${podName(pod)} to the probe addresses`, error))
-      }
-    }
-    // Only now: an IPv6 address for which there is no set must not cost the IPv4 address its probes.
-    if (failures[0] !== undefined) throw failures[0]
+    await forAddresses(
+      ips,
+      ip => capture.probeAddresses.add(ip, podUid(pod)),
+      ip => `cannot add ${ip} of pod ${podName(pod)} to the probe addresses`
+    )
   }
 
   async function remove(pod: V1Pod, deleted: boolean): Promise<void> {
@@ -150,14 +145,14 @@ export function createEnrolment(options: EnrolmentOptions): Enrolment {
   }
 
   async function removeAddresses(pod: V1Pod): Promise<void> {
-    for (const ip of podIps(pod)) {
-      try {
+    await forAddresses(
+      podIps(pod),
+      async ip => {
         const outcome = await capture.probeAddresses.remove(ip, podUid(pod))
         if (outcome === 'foreign') log.warn(`probe address ${ip} of pod ${podName(pod)} belongs to another pod by now`)
-      } catch (error) {
-        throw probeSetError(`cannot remove ${ip} of pod ${podName(pod)} from the probe addresses`, error)
-      }
-    }
+      },
+      ip => `cannot remove ${ip} of pod ${podName(pod)} from the probe addresses`
+    )
   }
 
   async function deleteRules(pod: V1Pod, netns: Netns | undefined): Promise<void> {
@@ -184,6 +179,19 @@ export function createEnrolment(options: EnrolmentOptions): Enrolment {
   }
 }
 
-function probeSetError(what: string, cause: unknown): NodeAgentError {
-  return new NodeAgentError('AGENT_PROBE_SET', `${what}: ${reasonOf(cause)}`, { cause })
+/** All are tried, then the first failure is thrown: an IPv6 address without a set must not cost the IPv4 one its probes. */
+async function forAddresses(
+  ips: readonly string[],
+  act: (ip: string) => Promise<void>,
+  failed: (ip: string) => string
+): Promise<void> {
+  const failures: NodeAgentError[] = []
+  for (const ip of ips) {
+    try {
+      await act(ip)
+    } catch (cause) {
+      failures.push(new NodeAgentError('AGENT_PROBE_SET', `${failed(ip)}: ${reasonOf(cause)}`, { cause }))
+    }
+  }
+  if (failures[0] !== undefined) throw failures[0]
 }
