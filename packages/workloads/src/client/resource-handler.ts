@@ -22,15 +22,18 @@ export type ResourceHandler = (response: {
   readonly removed: readonly string[]
 }) => Promise<readonly RejectedResource[]>
 
-/** Decoding a whole mesh takes a while, and connections must not wait for it. */
-const resourcesPerTurn = 256
+/** Decoding and applying a whole mesh takes seconds, and connections must not wait for it. */
+const stepsPerTurn = 256
 
 export function createAddressHandler(index: WorkloadIndex, log: DiscoveryLog): ResourceHandler {
   const interner = createInterner()
   return async ({ resources, removed }) => {
     const { accepted, rejections } = await readEach(resources, bytes => readAddress(bytes, interner))
     const updates = accepted.map(([, update]) => update)
-    index.apply({ updates, removals: removed, unknown: name => warnOfUnknown(name, log) })
+    let steps = 0
+    for (const _step of index.applyInSteps({ updates, removals: removed, unknown: name => warnOfUnknown(name, log) })) {
+      if (++steps % stepsPerTurn === 0) await setImmediate()
+    }
     return rejections
   }
 }
@@ -58,7 +61,7 @@ async function readEach<Value>(
   const accepted: [string, Value][] = []
   const rejections: RejectedResource[] = []
   for (const [position, { name = '', resource }] of resources.entries()) {
-    if (position > 0 && position % resourcesPerTurn === 0) await setImmediate()
+    if (position > 0 && position % stepsPerTurn === 0) await setImmediate()
     try {
       if (resource === undefined) throw rejected('the resource is empty')
       accepted.push([name, read(resource.value ?? new Uint8Array())])

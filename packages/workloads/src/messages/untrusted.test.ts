@@ -145,7 +145,7 @@ it.each([
   { depth: 1_000, wanted: /max depth exceeded$/ }
 ])('metadata of $depth lists in lists is decoded or refused', ({ depth, wanted }) => {
   const wrap = (key: number, inner: Buffer): Buffer => Buffer.concat([Buffer.of(key), varint(inner.length), inner])
-  let value = Buffer.alloc(0)
+  let value: Buffer = Buffer.alloc(0)
   for (let i = 0; i < depth; i++) value = wrap(0x32, wrap(0x0a, value))
   // Node, its metadata, one entry of the fields, with the key "k".
   const entry = Buffer.concat([Buffer.from('0a016b', 'hex'), wrap(0x12, value)])

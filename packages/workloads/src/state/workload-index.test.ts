@@ -155,6 +155,42 @@ describe('removals', () => {
   })
 })
 
+describe('a response in steps', () => {
+  const pods = (version: string): AddressUpdate[] =>
+    [1, 2, 3].map(n => workloadUpdate({ uid: `c//Pod/shop/cart-${version}${n}`, services: onCart }))
+  const uids = (version: string): string[] => [1, 2, 3].map(n => `c//Pod/shop/cart-${version}${n}`)
+
+  it('never leaves a service without anybody while all its pods are replaced', () => {
+    const index = indexOf(serviceUpdate(cart), ...pods('old'))
+    const known: number[] = []
+    for (const _step of index.applyInSteps({ updates: pods('new'), removals: uids('old') })) {
+      known.push(endpoints(index).filter(uid => index.workload(uid) !== undefined).length)
+    }
+    expect(new Set(known)).toEqual(new Set([3]))
+    expect(endpoints(index)).toEqual(uids('new'))
+    expect([...index.workloads()].map(({ uid }) => uid)).toEqual(uids('new'))
+  })
+
+  it('tells listeners at its end', () => {
+    const index = indexOf(...pods('old'))
+    let told = 0
+    index.watch({ workloadInserted: () => told++ })
+    const seen: number[] = []
+    for (const _step of index.applyInSteps({ updates: pods('new'), removals: [] })) seen.push(told)
+    expect(new Set(seen)).toEqual(new Set([0]))
+    expect(told).toBe(3)
+  })
+
+  it('removes once what it names twice', () => {
+    const index = indexOf(...pods('old'))
+    remove(index, ...uids('old'), ...uids('old'))
+    expect([...index.workloads()]).toEqual([])
+    expect(index.hasLocalIdentity('shop', 'default')).toBe(false)
+    apply(index, ...pods('new'))
+    expect(index.hasLocalIdentity('shop', 'default')).toBe(true)
+  })
+})
+
 describe('workloads by address', () => {
   it('[workload-xds-16] host-network ones have none, but serve', () => {
     const index = indexOf(

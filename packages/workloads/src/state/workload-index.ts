@@ -15,6 +15,12 @@ import { createWorkloadTable } from './workload-table.ts'
 export interface WorkloadIndex extends WorkloadLookups, WorkloadListing {
   /** One response: updates in order, then removals, then what both mean for the services' endpoints. */
   readonly apply: (changes: AddressChanges) => void
+  /**
+   * The same in steps, for a response too big for one turn of the event loop. Nothing else may be applied before the
+   * end. Meanwhile each resource is the old or the new one, a service's endpoints change together, and a workload goes
+   * after the services have others.
+   */
+  readonly applyInSteps: (changes: AddressChanges) => Iterable<void>
   /** Until the returned function is called. Listeners run when a whole response is in. */
   readonly watch: (listener: IndexListener) => () => void
   /** Whether a workload is of this node. */
@@ -51,14 +57,12 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
 
   function insertWorkload(workload: Workload, changes: EndpointChanges): void {
     const previous = workloads.get(workload.uid)
-    if (previous !== undefined) removeWorkload(previous, changes)
+    if (previous !== undefined) {
+      workloads.remove(previous)
+      changes.gone(previous)
+    }
     workloads.add(workload)
     changes.arrived(workload)
-  }
-
-  function removeWorkload(workload: Workload, changes: EndpointChanges): void {
-    workloads.remove(workload)
-    changes.gone(workload)
   }
 
   /** The service's own list (local configuration), then what its predecessor had, then what waited for it. */
@@ -74,13 +78,14 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     services.add(service)
   }
 
-  function applyEndpointChanges(changes: EndpointChanges): void {
+  function* applyEndpointChanges(changes: EndpointChanges): Generator<void> {
     for (const [key, endpoints] of changes.all()) {
       const service = serviceOf(key)
       for (const [uid, endpoint] of endpoints) {
         if (service !== undefined) putEndpoint(service, uid, endpoint)
         else stageEndpoint(key, uid, endpoint)
       }
+      yield
     }
   }
 
@@ -91,6 +96,45 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
       if (waiting?.size === 0) staged.delete(key)
     } else if (waiting === undefined) staged.set(key, new Map([[uid, endpoint]]))
     else waiting.set(uid, endpoint)
+  }
+
+  function* applyInSteps({ updates, removals, unknown }: AddressChanges): Generator<void> {
+    const changes = createEndpointChanges()
+    const inserted: Workload[] = []
+    const replaced: Workload[] = []
+    const leaving: Workload[] = []
+    for (const update of updates) {
+      if (update.kind === 'service') insertService(update.service)
+      else {
+        const previous = workloads.get(update.workload.uid)
+        if (previous !== undefined) replaced.push(previous)
+        insertWorkload(update.workload, changes)
+        inserted.push(update.workload)
+      }
+      yield
+    }
+    for (const name of removals) {
+      const workload = workloads.get(name)
+      const service = workload ? undefined : serviceOf(name)
+      if (workload !== undefined) {
+        leaving.push(workload)
+        changes.gone(workload)
+      } else if (service !== undefined) services.remove(service)
+      else unknown?.(name)
+      yield
+    }
+    yield* applyEndpointChanges(changes)
+    // Only now, or a service all of whose pods are replaced would have nobody for some steps.
+    for (const workload of leaving) {
+      if (workloads.get(workload.uid) === workload) workloads.remove(workload)
+      yield
+    }
+
+    const gone = accountsGone([...replaced, ...leaving].filter(workloads.isLocal), workloads.hasLocalIdentity)
+    for (const listener of listeners) {
+      for (const workload of inserted) listener.workloadInserted?.(workload)
+      for (const identity of gone) listener.localIdentityGone?.(identity)
+    }
   }
 
   return {
@@ -108,36 +152,10 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     services: services.all,
     stagedEndpoints: () => staged,
 
-    apply({ updates, removals, unknown }) {
-      const changes = createEndpointChanges()
-      const inserted: Workload[] = []
-      const removed: Workload[] = []
-      for (const update of updates) {
-        if (update.kind === 'service') insertService(update.service)
-        else {
-          const previous = workloads.get(update.workload.uid)
-          if (previous !== undefined) removed.push(previous)
-          insertWorkload(update.workload, changes)
-          inserted.push(update.workload)
-        }
-      }
-      for (const name of removals) {
-        const workload = workloads.get(name)
-        const service = workload ? undefined : serviceOf(name)
-        if (workload !== undefined) {
-          removed.push(workload)
-          removeWorkload(workload, changes)
-        } else if (service !== undefined) services.remove(service)
-        else unknown?.(name)
-      }
-      applyEndpointChanges(changes)
-
-      const gone = accountsGone(removed.filter(workloads.isLocal), workloads.hasLocalIdentity)
-      for (const listener of listeners) {
-        for (const workload of inserted) listener.workloadInserted?.(workload)
-        for (const identity of gone) listener.localIdentityGone?.(identity)
-      }
+    apply(changes) {
+      for (const _step of applyInSteps(changes));
     },
+    applyInSteps,
 
     watch(listener) {
       listeners.add(listener)
