@@ -16,7 +16,8 @@ it.each([
   ['K8S_POD_NAME=a=b', 'failed to load args: ARGS: invalid pair "K8S_POD_NAME=a=b"'],
   ['X=1;K8S_POD_NAME=a', 'failed to load args: ARGS: unknown args ["X=1"]'],
   ['X=1;IgnoreUnknown=false', 'unknown args ["X=1"]'],
-  ['IgnoreUnknown=yes', 'error parsing value of pair "IgnoreUnknown=yes"']
+  ['IgnoreUnknown=yes', 'error parsing value of pair "IgnoreUnknown=yes"'],
+  ['IgnoreUnknown=constructor', 'error parsing value']
 ])('refuses %s', (text, message) => {
   expect(() => readCniArgs(text)).toThrow(message)
 })

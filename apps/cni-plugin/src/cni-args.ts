@@ -30,7 +30,7 @@ export function readCniArgs(text: string): PodReference {
 }
 
 function readFlag(value: string, pair: string): boolean {
-  const flag = { '1': true, true: true, '0': false, false: false }[value.toLowerCase()]
-  if (flag === undefined) throw new Error(`failed to load args: ARGS: error parsing value of pair ${quoted(pair)}`)
-  return flag
+  if (/^(1|true)$/i.test(value)) return true
+  if (/^(0|false)$/i.test(value)) return false
+  throw new Error(`failed to load args: ARGS: error parsing value of pair ${quoted(pair)}`)
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { stringify } from 'yaml'
 import { buildPlugin } from '../build.ts'
 import { addFor, ambientLabel, configFor, startNode, type TestNode } from './node.ts'
 
@@ -177,6 +178,12 @@ it('[cni-13] needs its kubeconfig even for an excluded namespace', async () => {
   const error = JSON.parse(run.stdout)
   expect(error.code).toBe(999)
   expect(error.msg).toContain('createNewK8sClient')
+})
+
+it("reads the kubeconfig of Istio's node agent, which is YAML", async () => {
+  const file = path.join(node.runDir, 'istio-cni-kubeconfig')
+  fs.writeFileSync(file, stringify(JSON.parse(fs.readFileSync(file, 'utf8'))))
+  expect(await node.run(addFor('kube-system', 'till-0'), configFor(node))).toMatchObject({ code: 0 })
 })
 
 it("lets the node agent's own pod pass without kubeconfig", async () => {
