@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { PolicyAction } from '@culvert/workloads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   denyPrincipal,
@@ -152,6 +153,29 @@ describe.skipIf(skipReason)(titled('connections through a node proxy'), () => {
     // Plaintext has no identity for the policy to match.
     expect((await roundTrip(await mesh.outsider.connect(mesh.server.ip, 8081), 'x')).toString()).toBe('x')
     await mesh.controlPlane.setPolicies(new Map())
+  })
+
+  it('[authorization-6, 7, 8] refuses whom no ALLOW names before it looks for the application, and keeps the tunnel', async () => {
+    await roundTrip(await mesh.client.connect(mesh.server.ip, 8081), 'open')
+    const sockets = await metric('istio_tcp_sockets_open', 'reporter="destination"')
+    const denied = (name: string): Promise<number> =>
+      metric(name, 'response_flags="DENY"', 'reporter="destination"', 'destination_workload="server"')
+    const [closed, failed] = ['istio_tcp_connections_closed_total', 'istio_tcp_connections_failed_total'] as const
+    const before = [await denied(closed), await denied(failed)]
+    const [key, policy] = denyPrincipal('only-other', 'other')
+    await mesh.controlPlane.setPolicies(new Map([[key, { ...policy, action: PolicyAction.ALLOW }]]))
+    const nobodyListens = 8082
+    const socket = await mesh.client.connect(mesh.server.ip, nobodyListens)
+    const port = socket.localPort
+    await readAll(socket).catch(() => undefined)
+    expect(await outboundLine(port)).toMatch(/error="http status: 401 Unauthorized"$/)
+    expect(await mesh.node.line(/dst.hbone_addr=10.77.0.3:8082 .*direction="inbound"/)).toMatch(
+      /^\S+\terror\taccess\tconnection complete\t.*error="connection closed due to policy rejection: allow policies exist, but none allowed"$/
+    )
+    expect([await denied(closed), await denied(failed)]).toEqual(before.map(count => count + 1))
+    await mesh.controlPlane.setPolicies(new Map())
+    expect((await roundTrip(await mesh.client.connect(mesh.server.ip, 8081), 'after')).toString()).toBe('after')
+    expect(await metric('istio_tcp_sockets_open', 'reporter="destination"')).toBe(sockets)
   })
 
   it('[hbone-29] ends a live connection that a new policy denies, and keeps the tunnel', async () => {

@@ -12,8 +12,6 @@ export interface InformerOptions {
   readonly missingKind?: 'wait' | 'empty' | undefined
   /** Called for every failed list or watch before it is tried again, and for handlers that throw. */
   readonly onError?: ((error: KubernetesError) => void) | undefined
-  /** Applied before an object is kept; the default drops `metadata.managedFields`, which nobody here reads. */
-  readonly keepManagedFields?: boolean | undefined
 }
 
 export interface InformerHandler<T extends KubernetesObject> {

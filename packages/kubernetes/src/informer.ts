@@ -36,7 +36,6 @@ export function createInformer<T extends KubernetesObject>(
     }
   }
   const cache = createObjectCache<T>({
-    keepManagedFields: options.keepManagedFields ?? false,
     added: object => {
       for (const handler of [...handlers]) tell(handler, () => handler.added?.(object, !synced))
     },

@@ -12,7 +12,6 @@ export interface ObjectCache<T extends KubernetesObject> {
 
 /** The objects of one kind by namespace and name, reporting what really changed. */
 export function createObjectCache<T extends KubernetesObject>(options: {
-  keepManagedFields: boolean
   added: (object: T) => void
   updated: (old: T, now: T) => void
   deleted: (object: T) => void
@@ -21,7 +20,7 @@ export function createObjectCache<T extends KubernetesObject>(options: {
 
   // Bookkeeping of server-side apply: often half of an object's size, and of no use to a reader.
   function keep(object: T): T {
-    if (!options.keepManagedFields) delete object.metadata?.managedFields
+    delete object.metadata?.managedFields
     return object
   }
   const sameIncarnation = (a: T, b: T) => a.metadata?.uid === b.metadata?.uid

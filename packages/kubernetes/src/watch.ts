@@ -9,18 +9,18 @@ const maxLineBytes = 64 * 1024 * 1024
 
 interface RawEvent {
   type?: unknown
-  object?: { code?: number; reason?: string; message?: string }
+  object?: { code?: number; reason?: string; message?: string } | null
 }
 
 export function parseWatchEvent<T extends KubernetesObject>(line: string): WatchEvent<T> {
-  let event: RawEvent
+  let event: RawEvent | null
   try {
-    event = JSON.parse(line) as RawEvent
+    event = JSON.parse(line) as RawEvent | null
   } catch (error) {
     const start = JSON.stringify(line.slice(0, 80))
     throw new KubernetesError('KUBERNETES_BAD_RESPONSE', `watch: not a JSON event: ${start}`, { cause: error })
   }
-  const { type, object } = event
+  const { type, object } = event ?? {}
   if (type === 'ERROR') {
     const status = object?.code ?? 500
     throw new KubernetesError(
@@ -30,7 +30,7 @@ export function parseWatchEvent<T extends KubernetesObject>(line: string): Watch
     )
   }
   const known = type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED' || type === 'BOOKMARK'
-  if (!known || typeof object !== 'object') {
+  if (!known || typeof object !== 'object' || object === null) {
     throw new KubernetesError('KUBERNETES_BAD_RESPONSE', `watch: unknown event type ${JSON.stringify(type)}`)
   }
   return event as unknown as WatchEvent<T>

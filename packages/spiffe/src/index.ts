@@ -7,6 +7,6 @@
 export { certificateIdentity, peerIdentities, peerIdentity } from './certificate-identity.ts'
 export { type CertificateRequest, createCsr } from './certificate-request.ts'
 export { SpiffeError, type SpiffeErrorCode } from './errors.ts'
-export { parseCertificates, pemBlocks, privateKeyPem } from './pem.ts'
+export { parseCertificates, pemBlocks } from './pem.ts'
 export { formatSpiffeId, parseSpiffeId, type SpiffeId } from './spiffe-id.ts'
 export { uriSans } from './subject-alt-name.ts'

@@ -21,10 +21,10 @@ export {
   type HttpServer,
   type HttpServerOptions
 } from './http-server.ts'
-export { type LabelPairs, type LabelSet, labelSet, noLabels } from './labels.ts'
+export { type LabelPairs, type LabelSet, labelSet } from './labels.ts'
 export { createLineWriter, type LineWriter } from './line-writer.ts'
 export { createLog, type Log, type LogCall, type Logger, type LogOptions } from './log.ts'
-export { type DirectiveFilter, isRuntimeLevel, type LogFilter, parseLogFilter, parseScopeLevels } from './log-filter.ts'
+export { type DirectiveFilter, type LogFilter, parseLogFilter, parseScopeLevels } from './log-filter.ts'
 export type { LogLevel, LogThreshold } from './log-level.ts'
 export type { LogStyle } from './log-line.ts'
 export { type DisplayValue, display, type LogFields, type LogValue } from './log-value.ts'

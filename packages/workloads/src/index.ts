@@ -75,7 +75,7 @@ export {
   type StringMatch
 } from './model/authorization.ts'
 export { workloadIdentity } from './model/identity.ts'
-export { canonicalIp, ipBytes, ipFamily, ipFromBytes } from './model/ip.ts'
+export { canonicalIp, ipBytes, ipFamily } from './model/ip.ts'
 export {
   type ApplicationTunnel,
   type GatewayAddress,
@@ -98,7 +98,6 @@ export {
 } from './model/workload.ts'
 export type { WorkloadListing, WorkloadLookups } from './state/lookups.ts'
 export { type Clock, systemClock } from './clock.ts'
-export { convertAuthorization } from './conversion/authorization.ts'
 export type { ServiceDefinition } from './conversion/service.ts'
 export { waitForLocalWorkload } from './state/local-workload-wait.ts'
 export { createPolicyStore, type PolicyChanges, type PolicyLookups, type PolicyStore } from './state/policy-store.ts'
