@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { expect, it } from 'vitest'
-import { readAll, type TestMesh } from './test-mesh.ts'
+import { echo, readAll, type TestMesh } from './test-mesh.ts'
 
 const GIBIBYTE = 1_073_741_824
 
@@ -32,4 +33,28 @@ export function bulkConformance(createMesh: () => TestMesh): void {
     expect(outcome.fromClient).toBeGreaterThanOrEqual(GIBIBYTE)
     expect((await server.outcome()).fromClient).toBe(outcome.fromClient)
   }, 180_000)
+
+  it('carries 1,000 connections at once', async () => {
+    await using mesh = createMesh()
+    const application = await mesh.application(echo)
+    const server = await mesh.server()
+    const client = await mesh.client(() => server.address('inbound-hbone'), application)
+    const texts = Array.from({ length: 1000 }, (_, index) => `connection ${index}`)
+    const sockets: Socket[] = []
+    // In groups that fit into the listener's backlog, or the kernel would make some wait for seconds.
+    for (let index = 0; index < texts.length; index += 100) {
+      const group = texts.slice(index, index + 100).map(() => mesh.connect(client.address('outbound')))
+      sockets.push(...(await Promise.all(group)))
+    }
+    await client.until(() => client.opens.length === texts.length)
+    const answers = texts.map((text, index) => {
+      const socket = sockets[index]!
+      socket.end(text)
+      return readAll(socket)
+    })
+    expect((await Promise.all(answers)).map(String)).toEqual(texts)
+    expect(server.tunnelsAccepted).toBe(10)
+    await server.until(() => server.outcomes.length === texts.length)
+    expect(server.outcomes.filter(({ failure }) => failure !== undefined)).toEqual([])
+  }, 60_000)
 }
