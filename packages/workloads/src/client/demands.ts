@@ -8,6 +8,8 @@ export interface Demands {
   /** Wakes those whose name is in a response that has been applied. */
   readonly settle: (response: DeltaDiscoveryResponse) => void
   readonly unanswered: () => Iterable<string>
+  /** On a new stream everything may be asked again: what nobody answered may have been lost with the old one. */
+  readonly restart: () => void
 }
 
 /** Nothing upstream; without it a lost answer would hold a connection for ever. */
@@ -61,6 +63,7 @@ export function createDemands({ ask, clock }: { ask: (name: string) => void; clo
         waiting.get(name)?.wake()
       }
     },
-    unanswered: () => waiting.keys()
+    unanswered: () => waiting.keys(),
+    restart: () => absent.clear()
   }
 }

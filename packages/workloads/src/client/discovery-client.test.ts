@@ -339,6 +339,26 @@ describe('on demand', () => {
     expect(stream.pending()).toBe(0)
   })
 
+  it('asks again on a new connection for what had no answer on the last', async () => {
+    const after: Clock['after'] = (milliseconds, run) => {
+      const timer = milliseconds <= 5000 ? setImmediate(run) : undefined
+      return () => clearImmediate(timer)
+    }
+    await using server = await startTestServer()
+    const { client } = startClient(server, { onDemand: true, clock: { after } })
+    const first = await server.accept()
+    await opening(first)
+    await client.demand('/10.9.9.9')
+    await first.request()
+    await client.demand('/10.9.9.9')
+    expect(first.pending()).toBe(0)
+    first.fail(status.UNAVAILABLE, 'transport is closing')
+    const second = await server.accept()
+    await opening(second)
+    await client.demand('/10.9.9.9')
+    expect(await second.request()).toEqual({ typeUrl: addressTypeUrl, resourceNamesSubscribe: ['/10.9.9.9'] })
+  })
+
   it('lists what is unanswered on the next connection, without a version', async () => {
     await using server = await startTestServer()
     const { client } = startClient(server, { onDemand: true })

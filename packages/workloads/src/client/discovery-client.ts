@@ -96,6 +96,7 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
       client = opened.client
       const stream = openStream(client, opened.metadata, { clock, signal })
       current = stream.call
+      demands.restart()
       for (const subscription of subscriptions) stream.call.write(subscription.opening(node))
       try {
         for await (const response of stream.call.iterator({ destroyOnReturn: false })) {
