@@ -11,13 +11,7 @@
 export { type Address, canonicalIp, formatAddress } from './address.ts'
 export { type Baggage, formatBaggage, parseBaggage, type WorkloadType } from './baggage.ts'
 export { type ClientTunnel, type ClientTunnelOptions, openTunnel, type TunnelStream } from './client-tunnel.ts'
-export {
-  type Authority,
-  type ConnectRequest,
-  connectRequestHeaders,
-  type HeaderField,
-  parseAuthority
-} from './connect-request.ts'
+export type { ConnectRequest, HeaderField } from './connect-request.ts'
 export type { Credential } from './credential.ts'
 export { HboneError, type HboneErrorCode } from './errors.ts'
 export { formatForwarded, parseForwardedHost } from './forwarded.ts'
@@ -27,5 +21,5 @@ export { encodeProxyHeader, type ProxyHeader } from './proxy-header.ts'
 export type { HboneServerStream } from './server-stream.ts'
 export { defaultHttp2Settings, type Http2Settings } from './settings.ts'
 export { type Side, tcpSide } from './side.ts'
-export { createTraceparent, parseTraceparent, type Traceparent } from './traceparent.ts'
+export { createTraceparent } from './traceparent.ts'
 export { createTunnelPool, type TunnelPool, type TunnelPoolOptions, type TunnelRequest } from './tunnel-pool.ts'

@@ -154,6 +154,10 @@ class Direction {
   /** The sink can take nothing any more. */
   sinkClosed(): void {
     if (this.phase === 'done') return
+    if (this.phase === 'ending' && this.sink.saidAll()) {
+      this.#finish()
+      return
+    }
     if (this.#unwritten) {
       this.fail('data', this.#disconnected())
       return

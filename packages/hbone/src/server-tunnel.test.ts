@@ -76,6 +76,10 @@ class RawTunnel {
   }
 }
 
+function lines(length: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length }, (_, index) => [`x${index}`, 'y']))
+}
+
 describe('an accepted tunnel', () => {
   it('[hbone-9] hands on a GET with scheme and path, and answers without a body', async () => {
     await using fixture = await HboneFixture.create()
@@ -131,6 +135,20 @@ describe('an accepted tunnel', () => {
     const reset = await tunnel.frame(({ type }) => type === FRAME.reset)
     expect([reset.stream, reset.payload.readUInt32BE()]).toEqual([401, REFUSED_STREAM])
     await tunnel.frame(({ type, stream }) => type === FRAME.headers && stream === 399)
+  })
+
+  it('goes on after thousands of streams that their clients aborted', async () => {
+    await using fixture = await HboneFixture.create()
+    const { port } = await fixture.serve({ onStream: stream => stream.answer(503) })
+    const tunnel = await RawTunnel.open(fixture, port)
+    const last = 6001
+    for (let stream = 1; stream < last; stream += 2) {
+      tunnel.connect(stream)
+      tunnel.socket.write(encodeFrame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, 8])))
+    }
+    tunnel.connect(last)
+    await tunnel.frame(({ type, stream }) => type === FRAME.headers && stream === last)
+    expect(tunnel.frames.filter(({ type }) => type === FRAME.goaway)).toEqual([])
   })
 
   it('keeps header lines in order, repeated ones too', async () => {
@@ -200,12 +218,9 @@ describe('an accepted tunnel', () => {
   it.each([
     { name: 'above 65536 bytes', headers: { x: 'y'.repeat(40_000), z: 'y'.repeat(40_000) }, status: 431 },
     { name: 'just below', headers: { x: 'y'.repeat(32_000), z: 'y'.repeat(32_000) }, status: 200 },
+    { name: 'of a thousand lines', headers: lines(1000), status: 200 },
     // Node resets this one by itself.
-    {
-      name: 'of a thousand lines',
-      headers: Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`x${index}`, 'y'])),
-      status: undefined
-    }
+    { name: 'of three thousand lines', headers: lines(3000), status: undefined }
   ])('answers $status to a header list $name', async ({ headers, status }) => {
     await using fixture = await HboneFixture.create()
     const { port } = await fixture.serve()

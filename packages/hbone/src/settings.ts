@@ -48,5 +48,10 @@ export const sessionLimits: http2.ServerSessionOptions = {
   maxSessionMemory: 128,
   maxOutstandingPings: 4,
   // Streams refused over the limit before the peer has seen it; above this many the session is ended as abusive.
-  maxSessionRejectedStreams: 1000
+  maxSessionRejectedStreams: 1000,
+  // An application that aborts its connections is answered with resets: Node's 33 a second would end the tunnel of all.
+  streamResetBurst: 100_000,
+  streamResetRate: 10_000,
+  // As many lines as fit into MAX_HEADER_LIST_SIZE, where each counts 32 bytes besides its text.
+  maxHeaderListPairs: MAX_HEADER_LIST_SIZE / 32
 }

@@ -14,6 +14,8 @@ export interface Side {
   readonly readFailure: () => string | undefined
   /** After it closed with nothing but the end of data left to send: undefined if that is no failure. */
   readonly shutdownFailure: () => string | undefined
+  /** After it closed without a word that all was written: whether the end of data was sent, so all before it too. */
+  readonly saidAll: () => boolean
 }
 
 const DISCONNECTS: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'ENOTCONN', 'EPIPE'])
@@ -29,7 +31,8 @@ export function tcpSide(socket: net.Socket): Side {
       const error: NodeJS.ErrnoException | null = socket.errored
       return error === null || DISCONNECTS.has(error.code) ? undefined : `io error: ${error.message}`
     },
-    shutdownFailure: () => undefined
+    shutdownFailure: () => undefined,
+    saidAll: () => false
   }
 }
 
@@ -38,6 +41,13 @@ export type TunnelLoss = 'no' | 'eof' | 'error'
 
 export function streamSide(stream: http2.Http2Stream, lost: () => TunnelLoss): Side {
   stream.on('error', () => {})
+  let localClose = false
+  // Node destroys a stream once the end of data went both ways, though its writes may not have been told done yet.
+  const destroy = stream.destroy
+  stream.destroy = error => {
+    localClose ||= stream.state.localClose === 1
+    return destroy.call(stream, error)
+  }
   return {
     duplex: stream,
     abandon() {
@@ -55,7 +65,8 @@ export function streamSide(stream: http2.Http2Stream, lost: () => TunnelLoss): S
       const loss = lost()
       if (loss === 'eof') return undefined
       return loss === 'no' && stream.rstCode === NGHTTP2_NO_ERROR ? undefined : 'io error: broken pipe'
-    }
+    },
+    saidAll: () => localClose && lost() === 'no'
   }
 }
 

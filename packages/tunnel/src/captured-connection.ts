@@ -87,8 +87,13 @@ async function serveTunnel(
   }
   handler.opened(opened(connection, stream))
   await live.follow(connection, join(tcpSide(client), stream.side))
-  // An inner tunnel has one stream and is just dropped with it.
-  if (stream !== outer) outer.side.abandon()
+  if (stream !== outer) dropCarrier(outer.side, connection)
+}
+
+/** An inner tunnel has one stream and is dropped with it, but what it still holds of that must go out first. */
+function dropCarrier({ duplex, abandon }: Side, { cutReason }: LiveConnection): void {
+  if (cutReason !== undefined || duplex.writableFinished) abandon()
+  else duplex.once('finish', abandon)
 }
 
 /** Double HBONE: a second tunnel inside the stream of the first, for one CONNECT. */
