@@ -2,7 +2,7 @@ import packet, { type Answer, type Packet } from 'dns-packet'
 import { describe, expect, it } from 'vitest'
 import { createAnswerCache } from './answer-cache.ts'
 import { createForwarder, type ForwardResult, parseHosts, questionFor } from './index.ts'
-import { type Message, rcode, readMessage } from './message.ts'
+import { type Message, rcode, readMessage, recordType } from './message.ts'
 
 const soa = (ttl: number, minimum: number): Answer => ({
   type: 'SOA',
@@ -103,6 +103,12 @@ describe('answers that were asked for before', () => {
     await forward('none.example')
     expect(asked).toHaveLength(kept > 0 ? 2 : 3)
   })
+})
+
+it('leaves out names of the hosts file that no message can hold', () => {
+  const hosts = parseHosts(`10.1.1.1 ${'x'.repeat(64)} a..b good.example`)
+  expect(hosts.lookup('1.1.1.10.in-addr.arpa', recordType.PTR)).toEqual([questionFor('good.example', 'A').wire])
+  expect(hosts.lookup('x'.repeat(64), recordType.A)).toBeUndefined()
 })
 
 it('keeps 8,192 answers, the newest, and none of over 1,232 bytes', () => {

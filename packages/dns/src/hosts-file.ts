@@ -9,6 +9,9 @@ export interface HostsTable {
   readonly lookup: (name: string, type: number) => readonly Buffer[] | undefined
 }
 
+/** What the file may name and a message can hold. */
+const hostName = /^(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*$/
+
 export function parseHosts(text: string): HostsTable {
   const byName = new Map<string, string[]>()
   const byReverse = new Map<string, string[]>()
@@ -16,6 +19,7 @@ export function parseHosts(text: string): HostsTable {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/)
     if (isIP(address) === 0) continue
     for (const name of names.map(each => each.toLowerCase().replace(/\.$/, ''))) {
+      if (!hostName.test(name)) continue
       push(byName, name, address)
       push(byReverse, reverseName(address), name)
     }

@@ -52,6 +52,12 @@ export interface Message extends Header {
 export const recordType = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, AAAA: 28, OPT: 41 } as const
 export const rcode = { noError: 0, formErr: 1, servFail: 2, nxDomain: 3, notImp: 4, refused: 5 } as const
 
+const internet = 1
+const addressBytes: ReadonlyMap<number, number> = new Map([
+  [recordType.A, 4],
+  [recordType.AAAA, 16]
+])
+
 /** Undefined under 12 bytes. */
 export function readHeader(message: Buffer): Header | undefined {
   if (message.length < headerBytes) return undefined
@@ -122,7 +128,11 @@ function readRecord(bytes: Buffer, start: number): { record: DnsRecord; end: num
   need(bytes, at + 10, size)
   const end = at + 10 + size
   const data = expandedData(bytes, type, at + 10, end)
-  return { record: { wire, type, class: bytes.readUInt16BE(at + 2), ttl: bytes.readUInt32BE(at + 4), data }, end }
+  const classNumber = bytes.readUInt16BE(at + 2)
+  if (classNumber === internet && data.length !== (addressBytes.get(type) ?? data.length)) {
+    throw new DnsError('DNS_BAD_MESSAGE', `an address of type ${type} has ${data.length} bytes`)
+  }
+  return { record: { wire, type, class: classNumber, ttl: bytes.readUInt32BE(at + 4), data }, end }
 }
 
 /** RFC 6891 6.1.3: the class is the payload size, the TTL holds version and flags. */
@@ -140,5 +150,3 @@ export function questionFor(name: string, type: 'A' | 'AAAA'): Question {
   const wire = lowerCaseWire(wireName(name))
   return { wire, name: nameText(wire), type: recordType[type], class: internet }
 }
-
-const internet = 1

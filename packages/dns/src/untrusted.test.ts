@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createAnswerCache } from './answer-cache.ts'
 import { DnsError } from './errors.ts'
 import { createDnsProxy, questionFor } from './index.ts'
-import { type Message, readMessage } from './message.ts'
+import { type Message, readMessage, recordType } from './message.ts'
 
 /** mulberry32: the same numbers below `limit` for the same seed. */
 function seeded(seed: number): (limit: number) => number {
@@ -84,6 +84,9 @@ describe.each([1, 2, 3])('damaged messages, seed %i', seed => {
       const reply = tryRead(damaged(next))
       if (reply === undefined) continue
       read++
+      for (const { type, class: classNumber, data } of reply.answers) {
+        if (type === recordType.A && classNumber === 1) expect(data).toHaveLength(4)
+      }
       const question = reply.questions[0] ?? questionFor('a.example', 'A')
       cache.put(question, reply)
       cache.get(question)
