@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 const shared = {
   ssr: { resolve: { conditions: ['source'] } },
@@ -7,7 +7,7 @@ const shared = {
 
 const integration = ['{packages,apps,native}/*/{src,test}/**/*.integration.test.ts']
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   ...shared,
   test: {
     projects: [
@@ -33,3 +33,5 @@ export default defineConfig({
     ]
   }
 })
+
+export default config

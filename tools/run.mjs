@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const [task = 'help', ...args] = process.argv.slice(2)
+/** Where the pinned pnpm is, once it is there. */
+let pnpmDir = ''
 
 class SetupError extends Error {}
 
@@ -58,6 +60,7 @@ function prepare() {
   try {
     installSystemPackages()
     const pnpm = installPnpm()
+    pnpmDir = path.dirname(pnpm)
     installWorkspace(pnpm)
     checkNode()
     buildNative()
@@ -185,6 +188,7 @@ function environment() {
     npm_config_update_notifier: 'false',
     PATH: [
       nodeDir(),
+      pnpmDir,
       path.join(root, 'node_modules/.bin'),
       process.env.PATH ?? '',
       '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

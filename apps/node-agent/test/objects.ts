@@ -1,8 +1,8 @@
 import type { V1Namespace, V1Pod } from '@culvert/kubernetes'
-import { parseEnablementSelectors } from '../src/eligibility.ts'
+import { type EnablementSelector, parseEnablementSelectors } from '../src/eligibility.ts'
 
 /** The chart's two selectors. */
-export const chartSelectors = parseEnablementSelectors(`
+export const chartSelectors: readonly EnablementSelector[] = parseEnablementSelectors(`
 - podSelector: { matchLabels: { istio.io/dataplane-mode: ambient } }
 - podSelector: { matchExpressions: [{ key: istio.io/dataplane-mode, operator: NotIn, values: [none] }] }
   namespaceSelector: { matchLabels: { istio.io/dataplane-mode: ambient } }

@@ -16,7 +16,7 @@ export const podIp = '10.77.0.2'
 export const peerIp = '10.77.0.1'
 
 /** The same bench in the other family. */
-export const addresses = {
+export const addresses: Record<'ipv4' | 'ipv6', Record<'pod' | 'peer' | 'probe' | 'client' | 'resolver', string>> = {
   ipv4: { pod: podIp, peer: peerIp, probe: defaultProbeAddresses.ipv4, client: '10.99.9.1', resolver: '10.96.0.10' },
   ipv6: {
     pod: 'fd77::2',
@@ -25,7 +25,7 @@ export const addresses = {
     client: 'fd99:9::1',
     resolver: 'fd96::10'
   }
-} as const
+}
 
 /** A pod and a peer that is its gateway, as two namespaces joined by a veth pair. */
 export interface Bench extends AsyncDisposable {

@@ -13,10 +13,33 @@ import {
   type Resource,
   replicaSets,
   serviceAccounts,
-  services
+  services,
+  type V1ConfigMap,
+  type V1DaemonSet,
+  type V1Deployment,
+  type V1EndpointSlice,
+  type V1Namespace,
+  type V1Node,
+  type V1Pod,
+  type V1ReplicaSet,
+  type V1ServiceAccount,
+  type V1Service
 } from '@culvert/kubernetes'
 
-const resources = {
+interface Kinds {
+  configMaps: V1ConfigMap
+  daemonSets: V1DaemonSet
+  deployments: V1Deployment
+  endpointSlices: V1EndpointSlice
+  namespaces: V1Namespace
+  nodes: V1Node
+  pods: V1Pod
+  replicaSets: V1ReplicaSet
+  serviceAccounts: V1ServiceAccount
+  services: V1Service
+}
+
+const resources: { readonly [K in keyof Kinds]: Resource<Kinds[K]> } = {
   configMaps,
   daemonSets,
   deployments,
@@ -27,20 +50,17 @@ const resources = {
   replicaSets,
   serviceAccounts,
   services
-} as const
-
-type Kind = keyof typeof resources
-type ObjectOf<K extends Kind> = (typeof resources)[K] extends Resource<infer T> ? T : never
+}
 
 /** One informer per kind for all controllers of a process, made when first asked for. */
 export interface Informers {
-  of<K extends Kind>(kind: K): Informer<ObjectOf<K>>
+  of<K extends keyof Kinds>(kind: K): Informer<Kinds[K]>
   /** Starts those that were asked for; resolves when all are in sync. */
   start(options: { signal: AbortSignal }): Promise<void>
 }
 
 export function createInformers(client: KubernetesClient): Informers {
-  const informers = new Map<Kind, { informer: Informer<KubernetesObject>; started: Promise<void> | undefined }>()
+  const informers = new Map<keyof Kinds, { informer: Informer<KubernetesObject>; started: Promise<void> | undefined }>()
   return {
     of(kind) {
       let known = informers.get(kind)

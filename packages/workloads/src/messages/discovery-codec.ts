@@ -1,4 +1,4 @@
-import type { ServiceDefinition } from '@grpc/grpc-js'
+import type { MethodDefinition } from '@grpc/grpc-js'
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, NodeMessage } from './discovery-messages.ts'
 import { type Codec, codec } from './schema.ts'
 import { type StructMessage, structFromJson, structToJson } from './struct.ts'
@@ -34,7 +34,9 @@ export function decodeDeltaResponse(bytes: Uint8Array): DeltaDiscoveryResponse {
 }
 
 /** For both sides of `DeltaAggregatedResources` on @grpc/grpc-js. */
-export const discoveryServiceDefinition = {
+export const discoveryServiceDefinition: {
+  readonly deltaAggregatedResources: MethodDefinition<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+} = {
   deltaAggregatedResources: {
     path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
     requestStream: true,
@@ -44,6 +46,6 @@ export const discoveryServiceDefinition = {
     responseSerialize: (message: DeltaDiscoveryResponse): Buffer => buffer(encodeDeltaResponse(message)),
     responseDeserialize: (bytes: Buffer): DeltaDiscoveryResponse => decodeDeltaResponse(bytes)
   }
-} as const satisfies ServiceDefinition
+}
 
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
