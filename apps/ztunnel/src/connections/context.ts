@@ -1,5 +1,6 @@
 import type { Authorizer } from '@culvert/authorization'
 import type { CertificateManager } from '@culvert/certificates'
+import type { Baggage } from '@culvert/hbone'
 import type { Gauge, Logger } from '@culvert/telemetry'
 import type { PodPath } from '@culvert/tunnel'
 import type { Workload, WorkloadIdentity, WorkloadIndex } from '@culvert/workloads'
@@ -21,6 +22,8 @@ export interface NodeContext {
   readonly log: Logger
   /** ENABLE_RESPONSE_BAGGAGE: whether baggage is sent back and believed. */
   readonly responseBaggage: boolean
+  /** What a peer says of itself in its `baggage` lines. */
+  readonly readBaggage: (lines: readonly string[]) => Baggage
 }
 
 /** One pod's side. */

@@ -1,8 +1,9 @@
-import { encodeProxyHeader, parseBaggage, parseForwardedHost } from '@culvert/hbone'
+import { encodeProxyHeader, parseForwardedHost } from '@culvert/hbone'
 import type { Direct, InboundStream, StreamDecision } from '@culvert/tunnel'
 import { type Workload, workloadIdentity } from '@culvert/workloads'
 import type { AccessEntry } from '../observe/access-log.ts'
 import { baggageLabels, serviceLabels, workloadLabels } from '../observe/peer-labels.ts'
+import type { PeerLabels } from '../observe/traffic-labels.ts'
 import {
   type AcceptedRoute,
   decide,
@@ -75,7 +76,6 @@ function inboundEntry(
   }
 ): AccessEntry {
   const { stream, local, peer, route, forwardedHost } = facts
-  const baggage = node.responseBaggage ? parseBaggage(headerLines(stream, 'baggage')) : {}
   const service =
     route.service ?? serviceOfInbound(node.routing, local, { forwardedHost, port: route.destination.port })
   return {
@@ -87,13 +87,17 @@ function inboundEntry(
     destinationName: local.name,
     traffic: {
       reporter: 'destination',
-      source:
-        peer === undefined ? baggageLabels(baggage, stream.peerIdentity) : workloadLabels(peer, stream.peerIdentity),
+      source: peer === undefined ? selfDescribed(node, stream) : workloadLabels(peer, stream.peerIdentity),
       destination: workloadLabels(local, workloadIdentity(local)),
       service: serviceLabels(service),
       mutualTls: true
     }
   }
+}
+
+function selfDescribed(node: NodeContext, stream: InboundStream): PeerLabels {
+  const baggage = node.responseBaggage ? node.readBaggage(headerLines(stream, 'baggage')) : {}
+  return baggageLabels(baggage, stream.peerIdentity)
 }
 
 /** Every line of one header, in order. */

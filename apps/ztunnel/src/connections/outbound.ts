@@ -1,4 +1,3 @@
-import { parseBaggage } from '@culvert/hbone'
 import type { CapturedConnection, ConnectionDecision, Credential, Hop, Opened } from '@culvert/tunnel'
 import { type Workload, workloadIdentity } from '@culvert/workloads'
 import type { AccessEntry } from '../observe/access-log.ts'
@@ -67,7 +66,7 @@ export async function decideOutbound(
     const decision = tunnelDecision(node, connection, source, route, credential)
     return awaiting === undefined ? { decision } : { decision, awaiting }
   } catch (error) {
-    if (awaiting !== undefined) node.records.open(connection.id, doubleEntry(awaiting, undefined))
+    if (awaiting !== undefined) node.records.open(connection.id, doubleEntry(node, awaiting, undefined))
     node.records.reject(connection.id, identityError(error))
     pod.live.remove(connection.id)
     return refused
@@ -123,8 +122,13 @@ function outboundEntry(connection: CapturedConnection, source: Workload, route: 
 }
 
 /** What the far side said of itself replaces what was known of the chosen endpoint (docs/spec/observability-dns.md 5.3). */
-export function doubleEntry({ connection, source, route }: AwaitingLabels, opened: Opened | undefined): AccessEntry {
-  const baggage = opened?.baggage === undefined ? undefined : parseBaggage(opened.baggage)
+export function doubleEntry(
+  node: NodeContext,
+  { connection, source, route }: AwaitingLabels,
+  opened: Opened | undefined
+): AccessEntry {
+  const lines = node.responseBaggage ? opened?.baggage : undefined
+  const baggage = lines && node.readBaggage(lines)
   const { upstream } = route
   return {
     direction: 'outbound',

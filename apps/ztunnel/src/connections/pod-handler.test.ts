@@ -1,5 +1,6 @@
 import { createAuthorizer } from '@culvert/authorization'
 import { createCertificateAuthority, readCertificateChain, selfSignedRoot } from '@culvert/certificates'
+import { parseBaggage } from '@culvert/hbone'
 import { createCsr } from '@culvert/spiffe'
 import { createLog, createMetrics, type Metrics, parseLogFilter } from '@culvert/telemetry'
 import type {
@@ -119,7 +120,8 @@ function scene(
     accessLog,
     sockets: traffic.sockets,
     log: log.scope('ztunnel::proxy'),
-    responseBaggage: options.responseBaggage ?? true
+    responseBaggage: options.responseBaggage ?? true,
+    readBaggage: parseBaggage
   }
   const handler = createPodHandler(node, {
     identity: { namespace: 'shop', ...(options.pod ?? { name: 'cart-0', serviceAccount: 'cart' }) },
@@ -228,6 +230,13 @@ describe('outbound', () => {
       expect(metrics.render('openmetrics')).toContain('destination_app="stock-v2"')
     })
 
+    it('keeps to what it knows of the chosen endpoint when baggage is off', async () => {
+      const { handler, lines } = scene({ updates, responseBaggage: false })
+      await handler.connection(captured('10.200.5.9', 80))
+      handler.opened({ id: 1, baggage: ['k8s.deployment.name=liar'] })
+      expect(lines[0]).toContain('dst.workload="stock-far"')
+    })
+
     it('logs a tunnel that never stood with what was known before', async () => {
       const { handler, lines } = scene({ updates })
       await handler.connection(captured('10.200.5.9', 80))
@@ -300,6 +309,27 @@ describe('inbound', () => {
     const on = scene({ pod })
     await on.handler.stream({ ...stream, source, headers })
     expect(on.metrics.render('openmetrics')).toContain('source_workload="liar"')
+  })
+
+  it('lets no header add a line, a label or a field of its own', async () => {
+    const { handler, lines, metrics } = scene({ pod })
+    const hostile = 'x"} 1 forged\\'
+    await handler.stream({
+      ...stream,
+      source: { ip: '10.1.1.1', port: 1 },
+      headers: [
+        ['baggage', `service.name=${hostile},k8s.namespace.name=a\tb error:"forged"`],
+        ['forwarded', `host=${hostile}\nforged`]
+      ]
+    })
+    expect(metrics.render('openmetrics')).toContain(String.raw`source_canonical_service="x\"} 1 forged\\",`)
+    const line = lines.at(-1) ?? ''
+    expect(line.split('\t')).toHaveLength(5)
+    expect(line).toContain(
+      String.raw`src.workload="x\"} 1 forged\\" src.namespace="a\tb error:\"forged\"" src.identity=`
+    )
+    await handler.stream({ ...stream, id: 8, authority: 'a\nb"\tc:80', headers: [] })
+    expect(lines.at(-1)).toContain(String.raw`error="no valid authority pseudo header: a\nb\"\tc:80"`)
   })
 
   it('does not look up a source of another network by its address', async () => {

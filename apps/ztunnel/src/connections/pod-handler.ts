@@ -41,14 +41,14 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
       const waiting = awaiting.get(opened.id)
       if (waiting === undefined) return
       awaiting.delete(opened.id)
-      records.open(opened.id, doubleEntry(waiting, opened))
+      records.open(opened.id, doubleEntry(node, waiting, opened))
     },
     progress: records.progress,
     closed: outcome => {
       const waiting = awaiting.get(outcome.id)
       awaiting.delete(outcome.id)
       // The tunnels never stood: the labels are what was known before.
-      if (waiting !== undefined) records.open(outcome.id, doubleEntry(waiting, undefined))
+      if (waiting !== undefined) records.open(outcome.id, doubleEntry(node, waiting, undefined))
       records.close(outcome)
       pod.live.remove(outcome.id)
     }

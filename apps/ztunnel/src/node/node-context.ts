@@ -4,6 +4,7 @@ import type { Log, LogLevel } from '@culvert/telemetry'
 import type { DiscoveryClient, PolicyStore, Workload, WorkloadIndex } from '@culvert/workloads'
 import type { NodeContext } from '../connections/context.ts'
 import { createAccessLog } from '../observe/access-log.ts'
+import { createBaggageReader } from '../observe/believed-baggage.ts'
 import { createConnectionRecords } from '../observe/connection-records.ts'
 import { onDemandDnsLabels } from '../observe/on-demand-dns.ts'
 import type { TrafficMetrics } from '../observe/traffic-metrics.ts'
@@ -48,7 +49,8 @@ export function createNodeContext(parts: NodeParts): NodeContext {
     accessLog,
     sockets: metrics.sockets,
     log: log.scope('ztunnel::proxy::connection_manager'),
-    responseBaggage: settings.responseBaggage
+    responseBaggage: settings.responseBaggage,
+    readBaggage: createBaggageReader()
   }
 }
 
