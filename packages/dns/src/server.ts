@@ -53,17 +53,7 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
 
   const bind = async (ip: string, port: number): Promise<{ ip: string; port: number }> => {
     const { mark, reusePort, netns } = options
-    const udp = dgram.createSocket(ip.includes(':') ? 'udp6' : 'udp4')
-    const fd = bindUdp(netns, { ip, port, mark, reusePort })
-    await new Promise<void>((resolve, reject) => {
-      udp.once('error', reject)
-      udp.bind({ fd }, resolve)
-    })
-    udp.on('error', options.onError)
-    udp.on('message', (bytes, peer) => void onDatagram(udp, bytes, peer))
-    closers.push(() => new Promise(resolve => udp.close(() => resolve())))
-    const bound = udp.address().port
-
+    // TCP first: of the ports the kernel may choose, far fewer are taken for UDP.
     const sockets = new Set<net.Socket>()
     const tcp = net.createServer({ noDelay: true }, socket => {
       sockets.add(socket)
@@ -71,7 +61,7 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
       serveConnection(socket, options, stop.signal)
     })
     tcp.maxConnections = maxConnections
-    const listener = listenTcp(netns, { ip, port: bound, mark, reusePort, backlog })
+    const listener = listenTcp(netns, { ip, port, mark, reusePort, backlog })
     await new Promise<void>((resolve, reject) => {
       tcp.once('error', reject)
       // Node calls listen(2) again; next to a descriptor only the second argument is taken as its backlog.
@@ -83,6 +73,17 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
       for (const socket of sockets) socket.destroy()
       await new Promise(resolve => tcp.close(resolve))
     })
+    const { port: bound } = tcp.address() as net.AddressInfo
+
+    const fd = bindUdp(netns, { ip, port: bound, mark, reusePort })
+    const udp = dgram.createSocket(ip.includes(':') ? 'udp6' : 'udp4')
+    await new Promise<void>((resolve, reject) => {
+      udp.once('error', reject)
+      udp.bind({ fd }, resolve)
+    })
+    udp.on('error', options.onError)
+    udp.on('message', (bytes, peer) => void onDatagram(udp, bytes, peer))
+    closers.push(() => new Promise(resolve => udp.close(() => resolve())))
     return { ip, port: bound }
   }
 
