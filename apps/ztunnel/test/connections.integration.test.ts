@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { PolicyAction } from '@culvert/workloads'
+import { PolicyAction, PolicyScope } from '@culvert/workloads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   denyPrincipal,
@@ -178,23 +178,33 @@ describe.skipIf(skipReason)(titled('connections through a node proxy'), () => {
     expect(await metric('istio_tcp_sockets_open', 'reporter="destination"')).toBe(sockets)
   })
 
-  it('[hbone-29] ends a live connection that a new policy denies, and keeps the tunnel', async () => {
-    const socket = await mesh.client.connect(mesh.server.ip, 8081)
+  it('[hbone-29] [authorization-17] ends a live connection that a new policy denies, and keeps the tunnel', async () => {
+    const upstreamClosed = Promise.withResolvers<void>()
+    await mesh.server.listen(8083, upstream => {
+      upstream.on('error', () => {}).on('close', () => upstreamClosed.resolve())
+      echo(upstream)
+    })
+    const socket = await mesh.client.connect(mesh.server.ip, 8083)
     const port = socket.localPort
     socket.write('before')
     await once(socket, 'data')
     const sockets = await metric('istio_tcp_sockets_open', 'reporter="destination"')
+    const cut = (): Promise<number> =>
+      metric('istio_tcp_connections_closed_total', 'response_flags="DENY"', 'reporter="destination"')
+    const before = await cut()
     const closed = readAll(socket).catch(() => undefined)
-    await mesh.controlPlane.setPolicies(new Map([denyPrincipal('late', 'client')]))
-    await closed
+    const [key, policy] = denyPrincipal('late', 'client')
+    await mesh.controlPlane.setPolicies(new Map([[key, { ...policy, scope: PolicyScope.GLOBAL }]]))
+    await Promise.all([closed, upstreamClosed.promise])
     socket.destroy()
     expect(await mesh.node.line(/error="connection closed due to policy change"/)).toMatch(
       /direction="inbound" bytes_sent=6 bytes_recv=6/
     )
     expect(await mesh.node.line(/no longer allowed after a policy update/)).toMatch(
-      /connection 10\.77\.0\.2:\d+\(spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client\)->10\.77\.0\.3:8081 \(Kubernetes\/\/Pod\/shop\/server\) closed/
+      /connection 10\.77\.0\.2:\d+\(spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client\)->10\.77\.0\.3:8083 \(Kubernetes\/\/Pod\/shop\/server\) closed/
     )
     await outboundLine(port)
+    expect(await cut()).toBe(before + 1)
     await mesh.controlPlane.setPolicies(new Map())
     expect((await roundTrip(await mesh.client.connect(mesh.server.ip, 8081), 'after')).toString()).toBe('after')
     expect(await metric('istio_tcp_sockets_open', 'reporter="destination"')).toBe(sockets)
