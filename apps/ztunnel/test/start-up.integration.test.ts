@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { authorizationTypeUrl } from '@culvert/workloads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
 import { echo, roundTrip, skipReason, snapshotPod, titled } from './mesh.ts'
-import { launcher, startNode } from './node.ts'
+import { launcher, startNode, until } from './node.ts'
 import { createPods } from './pods.ts'
 
 /** Runs the launcher to its end with nothing but these variables. */
@@ -119,11 +120,17 @@ describe.skipIf(skipReason)(titled('dedicated mode'), () => {
     await using stack = new AsyncDisposableStack()
     const controlPlane = await startControlPlane()
     stack.defer(controlPlane.close)
+    const release = controlPlane.hold(authorizationTypeUrl)
     const env = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-0/cart' }
     const node = await startNode({ controlPlane, env })
     stack.defer(node.stop)
-    await node.ready()
+    await node.line(/component="readiness"/)
+    // The listeners stand before the first sync.
+    const readiness = async (): Promise<string> => (await node.http(15021, '/healthz/ready')).body
+    await until(async () => (await readiness()) === 'not ready, pending: state manager\n')
     for (const port of [15001, 15006, 15008, 15053]) expect(await node.listens(port)).toBe(true)
+    release()
+    await node.ready()
     expect((await node.http(15020, '/metrics')).body).not.toContain('workload_manager')
     expect(JSON.parse((await node.http(15000, '/config_dump')).body)).not.toHaveProperty('workloadState')
   })

@@ -32,4 +32,6 @@ export interface PodContext {
   readonly live: LiveConnections
   /** Undefined until the listeners stand. */
   readonly path: () => PodPath | undefined
+  /** The first sync, for pods whose listeners stand before it: nothing is decided earlier. */
+  readonly synced?: Promise<void>
 }

@@ -129,17 +129,20 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   })
   await startAll(servers)
 
+  // These bind now, so that a taken port fails the start, and decide nothing before the first sync (docs/spec/zds.md 5).
+  const firstSync = discovery?.ready ?? Promise.resolve()
+  if (settings.dedicated !== undefined) own.push(await startPod(starter, settings.dedicated, undefined, firstSync))
+  else if (settings.self !== undefined) own.push(await startSelf(starter, settings.self, firstSync))
+  proxyBuilt?.done()
+  dnsBuilt?.done()
+
   const stopDiscovery = new AbortController()
   const stopped = stopDiscovery.signal
   const follow = async (): Promise<void> => {
     discovery?.start({ signal: stopped })
-    await discovery?.ready
+    await firstSync
     if (stopped.aborted) return
     synced.done()
-    if (settings.dedicated !== undefined) own.push(await startPod(starter, settings.dedicated, undefined))
-    else if (settings.self !== undefined) own.push(await startSelf(starter, settings.self))
-    proxyBuilt?.done()
-    dnsBuilt?.done()
     sharedPods?.start()
   }
   follow().catch((error: unknown) => options.onFatal(error instanceof Error ? error : new Error(String(error))))

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http'
 import type { Failure, FailureCode } from '@culvert/tunnel'
 import type { ResponseFlag } from './traffic-labels.ts'
 
@@ -28,10 +27,7 @@ const wordings: Record<FailureCode, Wording> = {
   ),
   HTTP2_HANDSHAKE: prefixed('http2 handshake failed', 'H2_HANDSHAKE_FAILURE'),
   HTTP2: prefixed('h2 failed', 'H2_HANDSHAKE_FAILURE'),
-  STATUS: {
-    flag: 'CONNECT',
-    text: ({ status, detail }) => `http status: ${status === undefined ? detail : statusText(status)}`
-  },
+  STATUS: prefixed('http status'),
   TLS: prefixed('tls error', 'TLS_FAILURE'),
   CONNECTION_FAILED: prefixed('connection failed'),
   SEND: prefixed('send'),
@@ -57,5 +53,3 @@ export const identityError = (cause: unknown): ConnectionError => ({
   text: `identity error: ${cause instanceof Error ? cause.message : String(cause)}`,
   flag: 'IDENTITY_ERROR'
 })
-
-const statusText = (status: number): string => `${status} ${STATUS_CODES[status] ?? '<unknown status code>'}`

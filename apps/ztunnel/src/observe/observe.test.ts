@@ -225,6 +225,7 @@ describe('error texts and flags', () => {
     ],
     ['HTTP2_HANDSHAKE', 'http2 handshake failed: why', 'H2_HANDSHAKE_FAILURE'],
     ['HTTP2', 'h2 failed: why', 'H2_HANDSHAKE_FAILURE'],
+    ['STATUS', 'http status: why', 'CONNECT'],
     ['TLS', 'tls error: why', 'TLS_FAILURE'],
     ['CONNECTION_FAILED', 'connection failed: why', 'CONNECT'],
     ['SEND', 'send: why', 'CONNECT'],
@@ -235,9 +236,5 @@ describe('error texts and flags', () => {
     ['DRAINED', 'connection closed due to connection drain', '-']
   ])('%s reads %s with flag %s', (code, text, flag) => {
     expect(connectionError({ code, detail: 'why' })).toEqual({ text, flag })
-  })
-
-  it('names the status of a refused CONNECT', () => {
-    expect(connectionError({ code: 'STATUS', detail: '', status: 401 }).text).toBe('http status: 401 Unauthorized')
   })
 })

@@ -25,12 +25,13 @@ export interface StartedPod extends PodProxy {
 export async function startPod(
   options: PodStarterOptions,
   identity: WorkloadIdentity,
-  netns: Netns | undefined
+  netns: Netns | undefined,
+  synced?: Promise<void>
 ): Promise<StartedPod> {
   const { node, dataPath, settings } = options
   const live = createLiveConnections()
   let path: PodPath | undefined
-  const context: PodContext = { identity, live, path: () => path }
+  const context: PodContext = { identity, live, path: () => path, ...(synced === undefined ? {} : { synced }) }
 
   const dns = options.dns && createPodDns(options.dns, netns, () => localWorkload(node, context))
   await dns?.start()
@@ -90,13 +91,18 @@ function podOptions(
 }
 
 /** The proxy's own listener, so that the mesh reaches its metrics: HBONE only, in its own namespace (zds.md 5.1). */
-export async function startSelf(options: PodStarterOptions, identity: WorkloadIdentity): Promise<StartedPod> {
+export async function startSelf(
+  options: PodStarterOptions,
+  identity: WorkloadIdentity,
+  synced: Promise<void>
+): Promise<StartedPod> {
   const { node, dataPath, settings } = options
   const live = createLiveConnections()
   const own = podOptions(settings, undefined, [{ role: 'inbound-hbone', port: 15008 }])
   const sockets = { ...own.sockets, mark: 0, listenerMark: 0, reusePort: false, originalSource: 'never' as const }
   let path: PodPath | undefined
-  const opened = await dataPath.open({ ...own, sockets }, createPodHandler(node, { identity, live, path: () => path }))
+  const handler = createPodHandler(node, { identity, live, path: () => path, synced })
+  const opened = await dataPath.open({ ...own, sockets }, handler)
   path = opened
   return {
     live,
