@@ -1,0 +1,73 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <span>
+
+namespace culvert {
+
+using Bytes = std::span<const uint8_t>;
+using Room = std::span<uint8_t>;
+
+// A queue of bytes in one piece: written at the end in place, taken from the front. Holds no memory while it is empty,
+// so that a connection at rest costs nothing.
+class ByteQueue {
+ public:
+  ByteQueue() = default;
+  ~ByteQueue() { std::free(data_); }
+  ByteQueue(const ByteQueue&) = delete;
+  ByteQueue& operator=(const ByteQueue&) = delete;
+
+  bool empty() const { return head_ == tail_; }
+  size_t size() const { return tail_ - head_; }
+  Bytes bytes() const { return {data_ + head_, size()}; }
+
+  // Room for `count` bytes behind the last one, valid until the next call.
+  Room reserve(size_t count) {
+    if (tail_ + count > capacity_) make_room(count);
+    return {data_ + tail_, count};
+  }
+  void commit(size_t count) { tail_ += count; }
+
+  void append(Bytes bytes) {
+    if (bytes.empty()) return;
+    std::memcpy(reserve(bytes.size()).data(), bytes.data(), bytes.size());
+    commit(bytes.size());
+  }
+
+  void consume(size_t count) {
+    head_ += count;
+    if (head_ == tail_) clear();
+  }
+
+  void clear() {
+    std::free(data_);
+    data_ = nullptr;
+    head_ = tail_ = capacity_ = 0;
+  }
+
+ private:
+  void make_room(size_t count) {
+    size_t used = size();
+    if (head_ > 0 && used + count <= capacity_) {
+      std::memmove(data_, data_ + head_, used);
+    } else {
+      size_t capacity = capacity_ * 2 > used + count ? capacity_ * 2 : used + count;
+      auto* grown = static_cast<uint8_t*>(std::malloc(capacity));
+      if (grown == nullptr) throw std::bad_alloc();
+      if (used > 0) std::memcpy(grown, data_ + head_, used);
+      std::free(data_);
+      data_ = grown;
+      capacity_ = capacity;
+    }
+    head_ = 0;
+    tail_ = used;
+  }
+
+  uint8_t* data_ = nullptr;
+  size_t head_ = 0, tail_ = 0, capacity_ = 0;
+};
+
+}  // namespace culvert

@@ -1,0 +1,187 @@
+#include "connection.h"
+
+#include <time.h>
+
+#include "pod.h"
+#include "stream-transport.h"
+
+namespace culvert {
+
+namespace {
+
+double precise_now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<Pod> pod, ConnectionId id, ListenerRole role, std::unique_ptr<Side> client)
+    : pod_(std::move(pod)), id_(id), role_(role), accepted_at_(precise_now()), client_(std::move(client)),
+      send_(Direction::Name::send, [this] { direction_done(); }),
+      receive_(Direction::Name::receive, [this] { direction_done(); }) {}
+
+void Connection::watch_client_stream() {
+  client_stream().on_gone = [this](const std::string&) {
+    finish(Failure{FailureCode::connection_failed, "the stream was reset before its answer"});
+  };
+}
+
+void Connection::decide(Decision decision) {
+  if (state_ != State::deciding) return;
+  if (auto* refuse = std::get_if<Refuse>(&decision)) return finish(std::move(refuse->failure));
+  if (auto* status = std::get_if<Answer>(&decision)) {
+    if (is_stream()) answer(status->status);
+    return finish(std::nullopt);
+  }
+  if (auto* direct = std::get_if<Direct>(&decision)) return connect(std::move(*direct));
+  through_ = std::move(std::get<ThroughTunnel>(decision));
+  state_ = State::waiting_for_tunnel;
+  pod_->pool().check_out(shared_from_this());
+}
+
+// A status alone, and the request's data was not read and is not wanted.
+void Connection::answer(int status) {
+  auto& stream = client_stream();
+  auto& session = stream.tunnel().session();
+  session.respond(*stream.stream(), status, {}, true);
+  session.reset(*stream.stream(), Http2Error::no_error);
+}
+
+void Connection::connect(Direct direct) {
+  state_ = State::connecting;
+  direct_ = std::move(direct);
+  // A pod that calls itself keeps its own address: the kernel refuses to bind it twice.
+  std::string from = pod_->original_source() && direct_.from != direct_.to.ip ? direct_.from : "";
+  const SocketSettings& sockets = pod_->settings().sockets;
+  try {
+    std::optional<std::string> warning;
+    OwnedFd fd = start_connect(pod_->netns(), sockets, direct_.to, from, warning);
+    if (warning) pod_->emit(Warned{*warning});
+    dial_ = Dial::start(pod_->loop(), std::move(fd), sockets.connect_timeout,
+                        [this](OwnedFd connected_fd, int error, bool deadline) {
+                          dial_.reset();
+                          if (error == 0) connected(std::move(connected_fd));
+                          else connect_failed(deadline ? kDeadline : os_error(error));
+                        });
+  } catch (const SocketError& failure) {
+    connect_failed(os_error(failure.error));
+  }
+}
+
+void Connection::connect_failed(const std::string& detail) {
+  if (is_stream()) answer(503);
+  finish(Failure{role_ == ListenerRole::outbound ? FailureCode::io : FailureCode::connection_failed, detail});
+}
+
+void Connection::connected(OwnedFd fd) {
+  auto side = std::make_unique<TcpSide>(pod_->loop(), std::move(fd), nullptr);
+  TcpSide& application = *side;
+  server_ = std::move(side);
+  if (!application.write_preface(direct_.preface)) return connect_failed("the application took no PROXY header");
+  if (is_stream()) {
+    auto& stream = client_stream();
+    stream.tunnel().session().respond(*stream.stream(), 200, direct_.response_headers, false);
+  }
+  join({id_, {}, {}});
+  if (state_ == State::joined) application.start(true);
+}
+
+std::unique_ptr<StreamSide> Connection::ask(const std::shared_ptr<Tunnel>& tunnel, const Hop& hop, bool outermost) {
+  auto side = std::make_unique<StreamSide>(tunnel, hop.authority, hop.headers);
+  side->on_answer = [this, outermost](int status, std::vector<HeaderField> headers) {
+    on_answer(status, std::move(headers), outermost);
+  };
+  side->on_gone = [this](std::string reason) { finish(Failure{FailureCode::http2, std::move(reason)}); };
+  return side;
+}
+
+void Connection::on_tunnel(const std::shared_ptr<Tunnel>& tunnel) {
+  state_ = State::requesting;
+  outer_ = ask(tunnel, through_.outer, true);
+}
+
+void Connection::on_no_tunnel(Failure failure) { finish(std::move(failure)); }
+
+void Connection::on_answer(int status, std::vector<HeaderField> headers, bool outermost) {
+  if (state_ != State::requesting) return;
+  if (status != 200) return finish(Failure{FailureCode::status, std::to_string(status), status});
+  if (outermost && through_.inner) {
+    const Hop& hop = *through_.inner;
+    inner_ = std::make_shared<Tunnel>(
+        pod_->loop(),
+        Tunnel::Options{Http2Session::Role::client, hop.credential, hop.expected_identities, pod_->settings().http2,
+                        pod_->settings().sockets.handshake_timeout, 1},
+        this);
+    inner_->start(std::make_unique<StreamTransport>(outer_->tunnel_ptr(), outer_->stream(), *inner_));
+    return;
+  }
+  if (outermost) server_ = std::move(outer_);
+  auto& stream = static_cast<StreamSide&>(*server_);
+  ConnectionOpened opened{id_, stream.tunnel().peer_identity(), {}};
+  for (auto& [name, value] : headers) {
+    if (name == "baggage") opened.baggage.push_back(std::move(value));
+  }
+  join(std::move(opened));
+}
+
+void Connection::on_tunnel_open(Tunnel& tunnel) { server_ = ask(tunnel.shared_from_this(), *through_.inner, false); }
+
+void Connection::on_tunnel_failed(Tunnel&, Failure failure) { finish(std::move(failure)); }
+
+void Connection::on_tunnel_request(Tunnel& tunnel, std::shared_ptr<Http2Stream> stream, Http2Request) {
+  tunnel.session().reset(*stream, Http2Error::refused_stream);
+}
+
+void Connection::join(ConnectionOpened opened) {
+  auto self = shared_from_this();
+  state_ = State::joined;
+  pod_->emit(std::move(opened));
+  send_.connect(*client_, *server_);
+  receive_.connect(*server_, *client_);
+  if (is_stream()) client_stream().start();
+  else static_cast<TcpSide&>(*client_).start(false);
+}
+
+void Connection::direction_done() {
+  if (send_.phase() != Direction::Phase::done || receive_.phase() != Direction::Phase::done) return;
+  finish(send_.failure() ? send_.failure() : receive_.failure());
+}
+
+void Connection::cut(FailureCode code) { finish(Failure{code, ""}); }
+
+void Connection::tell_progress() {
+  uint64_t from_client = send_.bytes - send_.told, to_client = receive_.bytes - receive_.told;
+  if (from_client == 0 && to_client == 0) return;
+  send_.told = send_.bytes;
+  receive_.told = receive_.bytes;
+  pod_->emit(ConnectionProgressed{id_, from_client, to_client});
+}
+
+void Connection::finish(std::optional<Failure> failure) {
+  if (state_ == State::finished) return;
+  auto self = shared_from_this();
+  bool was_waiting = state_ == State::waiting_for_tunnel;
+  state_ = State::finished;
+  if (was_waiting) pod_->pool().leave(this);
+  if (dial_ != nullptr) std::exchange(dial_, nullptr)->cancel();
+  send_.stop();
+  receive_.stop();
+  client_->abandon();
+  if (server_ != nullptr) server_->abandon();
+  if (inner_ != nullptr) {
+    inner_->forget_owner();
+    // Sent in full when it ended well: its last bytes may still wait for the outer stream's window.
+    if (failure) inner_->destroy();
+    else inner_->release();
+  } else if (outer_ != nullptr) {
+    outer_->abandon();
+  }
+  tell_progress();
+  pod_->emit(ConnectionClosed{id_, send_.bytes, receive_.bytes, precise_now() - accepted_at_, std::move(failure)});
+  pod_->loop().retire(self);
+  pod_->forget(id_);
+}
+
+}  // namespace culvert

@@ -1,0 +1,94 @@
+#include "direction.h"
+
+namespace culvert {
+
+void Direction::connect(Side& source, Side& sink) {
+  source_ = &source;
+  sink_ = &sink;
+  source.outward = this;
+  sink.inward = this;
+}
+
+void Direction::deliver(Bytes data) {
+  // Not read any further, but not released either before the other direction ends: no credit for it.
+  if (phase_ != Phase::copying) return;
+  if (sink_->closed()) return fail_data();
+  bytes += data.size();
+  size_t taken = held_.empty() ? sink_->write(data) : 0;
+  if (taken < data.size()) held_.append(data.subspan(taken));
+  if (taken > 0) source_->credit(taken);
+  // Found out while writing.
+  if (phase_ == Phase::copying && sink_->closed()) sink_closed();
+}
+
+void Direction::source_ended() {
+  if (phase_ != Phase::copying || source_ended_) return;
+  source_ended_ = true;
+  if (held_.empty()) end();
+}
+
+void Direction::source_closed(const std::optional<std::string>& failure) {
+  if (phase_ != Phase::copying || source_ended_) return;
+  if (failure) record(*failure);
+  source_ended();
+}
+
+void Direction::end() {
+  phase_ = Phase::ending;
+  if (sink_->closed()) return sink_closed();
+  sink_->end();
+  finish();
+}
+
+void Direction::sink_writable() {
+  if (phase_ == Phase::done) return;
+  if (!held_.empty()) {
+    size_t taken = sink_->write(held_.bytes());
+    held_.consume(taken);
+    if (taken > 0) source_->credit(taken);
+    if (sink_->closed()) return sink_closed();
+    if (!held_.empty()) return;
+  }
+  if (phase_ != Phase::copying) return;
+  if (source_ended_) end();
+  else source_->resume();
+}
+
+void Direction::sink_closed() {
+  if (phase_ == Phase::done) return;
+  if (!held_.empty()) return fail_data();
+  // With nothing left to write it is no failure yet: the source may just end.
+  if (phase_ == Phase::copying) {
+    if (source_ended_) end();
+    else source_->resume();
+    return;
+  }
+  // A half-close error outranks the copy error of its direction.
+  if (auto detail = sink_->shutdown_failure()) {
+    failure_ = Failure{FailureCode::shutdown, (name_ == Name::send ? "send: " : "receive: ") + *detail};
+  }
+  finish();
+}
+
+void Direction::fail_data() {
+  if (phase_ == Phase::done) return;
+  record(std::string(name_ == Name::send ? "destination" : "client") + " disconnected before all data was written");
+  finish();
+}
+
+void Direction::stop() {
+  phase_ = Phase::done;
+  held_.clear();
+}
+
+void Direction::record(const std::string& detail) {
+  if (!failure_) failure_ = Failure{name_ == Name::send ? FailureCode::send : FailureCode::receive, detail};
+}
+
+void Direction::finish() {
+  phase_ = Phase::done;
+  held_.clear();
+  done_();
+}
+
+}  // namespace culvert

@@ -1,0 +1,60 @@
+#pragma once
+#include <functional>
+#include <optional>
+
+#include "bytes.h"
+#include "failure.h"
+#include "side.h"
+
+namespace culvert {
+
+// Bytes from one side to the other, to their end. The two directions of a connection are independent (hbone 1.6, 8).
+class Direction {
+ public:
+  // 'ending': the end of data is on its way to the sink.
+  enum class Phase { copying, ending, done };
+  enum class Name { send, receive };
+
+  Direction(Name name, std::function<void()> done) : name_(name), done_(std::move(done)) {}
+
+  void connect(Side& source, Side& sink);
+
+  Phase phase() const { return phase_; }
+  Side& sink() { return *sink_; }
+  bool holds() const { return !held_.empty(); }
+  const std::optional<Failure>& failure() const { return failure_; }
+
+  uint64_t bytes = 0;  // from the source so far
+  uint64_t told = 0;   // of these, in an event
+
+  // The source's: bytes that it pushes, its end, its end without saying so.
+  void deliver(Bytes data);
+  void source_ended();
+  void source_closed(const std::optional<std::string>& failure);
+  // Bytes were there for a sink that takes none.
+  void fail_data();
+
+  // The sink's.
+  void hold(Bytes data) { held_.append(data); }
+  void sink_writable();
+  void sink_closed();
+
+  // Without a word to anybody.
+  void stop();
+
+ private:
+  void end();
+  void finish();
+  void record(const std::string& detail);
+
+  const Name name_;
+  std::function<void()> done_;
+  Side* source_ = nullptr;
+  Side* sink_ = nullptr;
+  Phase phase_ = Phase::copying;
+  bool source_ended_ = false;
+  ByteQueue held_;  // read, and not taken by the sink yet
+  std::optional<Failure> failure_;
+};
+
+}  // namespace culvert

@@ -1,0 +1,236 @@
+#include "http2-session.h"
+
+#include <algorithm>
+
+#include "loop.h"
+
+namespace culvert {
+
+Http2Session::Http2Session(Role role, const Http2Settings& settings, Owner& owner)
+    : role_(role), settings_(settings), owner_(owner), receive_window_(kDefaultWindow), nuisance_at_(now()) {
+  if (role == Role::client) preface_ = kPrefaceLength;
+}
+
+void Http2Session::start() {
+  bool client = role_ == Role::client;
+  if (client) out.append({reinterpret_cast<const uint8_t*>(kPreface), kPrefaceLength});
+  const std::pair<uint16_t, uint32_t> values[] = {
+      client ? std::pair{setting::enable_push, 0u} : std::pair{setting::max_concurrent_streams, kMaxConcurrentStreams},
+      {setting::initial_window_size, settings_.stream_window},
+      {setting::max_frame_size, settings_.max_frame_size},
+      {setting::max_header_list_size, client ? kClientHeaderListSize : kServerHeaderListSize}};
+  uint8_t payload[sizeof values / sizeof *values * 6];
+  uint8_t* to = payload;
+  for (auto [id, value] : values) {
+    to[0] = static_cast<uint8_t>(id >> 8);
+    to[1] = static_cast<uint8_t>(id);
+    put_u32(to + 2, value);
+    to += 6;
+  }
+  put_frame(FrameType::settings, 0, 0, payload);
+  if (settings_.connection_window > kDefaultWindow) {
+    uint32_t more = settings_.connection_window - kDefaultWindow;
+    put_u32_frame(FrameType::window_update, 0, more);
+    receive_window_ += more;
+  }
+}
+
+std::shared_ptr<Http2Stream> Http2Session::request(const std::string& authority,
+                                                   const std::vector<HeaderField>& headers, StreamListener* listener) {
+  auto stream = std::make_shared<Http2Stream>();
+  stream->listener = listener;
+  std::string block;
+  HpackEncoder::field(block, ":method", "CONNECT");
+  HpackEncoder::field(block, ":authority", authority);
+  for (const auto& [name, value] : headers) HpackEncoder::field(block, name, value);
+  if (streams_.size() >= peer_max_streams_) queued_.push_back({stream, std::move(block)});
+  else send_request(stream, block);
+  return stream;
+}
+
+void Http2Session::send_request(const StreamPtr& stream, const std::string& block) {
+  stream->id = next_id_;
+  next_id_ += 2;
+  stream->send_window = peer_initial_window_;
+  stream->receive_window = settings_.stream_window;
+  streams_.emplace(stream->id, stream);
+  put_headers(stream->id, block, false);
+}
+
+void Http2Session::send_queued() {
+  while (!queued_.empty() && streams_.size() < peer_max_streams_ && !goaway_received_ && !broken_) {
+    Queued next = std::move(queued_.front());
+    queued_.pop_front();
+    send_request(next.stream, next.block);
+  }
+}
+
+void Http2Session::respond(Http2Stream& stream, int status, const std::vector<HeaderField>& headers, bool end) {
+  if (!stream.open || stream.answered) return;
+  std::string block;
+  HpackEncoder::field(block, ":status", std::to_string(status));
+  for (const auto& [name, value] : headers) HpackEncoder::field(block, name, value);
+  stream.answered = true;
+  put_headers(stream.id, block, end);
+  if (!end) return;
+  stream.local_ended = true;
+  close_if_ended(stream);
+}
+
+Room Http2Session::reserve_data(Http2Stream& stream, size_t most) {
+  int64_t allowed = std::min<int64_t>({static_cast<int64_t>(most), stream.send_window, send_window_, peer_max_frame_});
+  if (!stream.open || stream.local_ended) return {};
+  if (allowed <= 0 || out.size() + owner_.unsent() >= kBacklogLimit) {
+    // A stream whose own window is used up is woken by its WINDOW_UPDATE.
+    if (stream.send_window > 0 && !stream.blocked) {
+      stream.blocked = true;
+      blocked_.push_back(find(stream.id));
+    }
+    return {};
+  }
+  return out.reserve(kFrameHeader + static_cast<size_t>(allowed)).subspan(kFrameHeader);
+}
+
+void Http2Session::commit_data(Http2Stream& stream, size_t count) {
+  Room frame = out.reserve(kFrameHeader + count);
+  put_frame_header(frame.data(), {static_cast<uint32_t>(count), FrameType::data, 0, stream.id});
+  out.commit(frame.size());
+  stream.send_window -= static_cast<int64_t>(count);
+  send_window_ -= static_cast<int64_t>(count);
+  owner_.on_output();
+}
+
+void Http2Session::end(Http2Stream& stream) {
+  if (!stream.open || stream.local_ended) return;
+  put_frame(FrameType::data, flag::end_stream, stream.id, {});
+  stream.local_ended = true;
+  close_if_ended(stream);
+}
+
+void Http2Session::credit(Http2Stream& stream, size_t count) {
+  if (count == 0) return;
+  if (stream.open && !stream.remote_ended) {
+    stream.unreturned += static_cast<uint32_t>(count);
+    // A quarter of the window: seldom enough to cost nothing, early enough that a fast peer never waits.
+    if (stream.unreturned >= settings_.stream_window / 4) {
+      put_u32_frame(FrameType::window_update, stream.id, stream.unreturned);
+      stream.receive_window += stream.unreturned;
+      stream.unreturned = 0;
+    }
+  }
+  credit_connection(count);
+}
+
+void Http2Session::credit_connection(size_t count) {
+  unreturned_ += static_cast<uint32_t>(count);
+  if (unreturned_ < settings_.connection_window / 4 || broken_) return;
+  put_u32_frame(FrameType::window_update, 0, unreturned_);
+  receive_window_ += unreturned_;
+  unreturned_ = 0;
+}
+
+void Http2Session::reset(Http2Stream& stream, Http2Error code) {
+  if (!stream.open) return;
+  if (stream.id == 0) {
+    // Never sent, so there is nothing to reset.
+    stream.open = false;
+    std::erase_if(queued_, [&](const Queued& queued) { return queued.stream.get() == &stream; });
+    owner_.on_stream_ended();
+    return;
+  }
+  put_u32_frame(FrameType::rst_stream, stream.id, static_cast<uint32_t>(code));
+  remove(stream);
+}
+
+void Http2Session::ping() {
+  static const uint8_t opaque[8] = {'c', 'u', 'l', 'v', 'e', 'r', 't', 0};
+  put_frame(FrameType::ping, 0, 0, opaque);
+}
+
+void Http2Session::goaway(uint32_t last) {
+  goaway_sent_ = true;
+  goaway_last_ = last;
+  send_goaway(last, Http2Error::no_error);
+}
+
+void Http2Session::send_goaway(uint32_t last, Http2Error code) {
+  uint8_t payload[8];
+  put_u32(payload, last);
+  put_u32(payload + 4, static_cast<uint32_t>(code));
+  put_frame(FrameType::goaway, 0, 0, payload);
+}
+
+void Http2Session::lose(TunnelLoss loss, const std::string& reason) {
+  broken_ = true;
+  goaway_received_ = true;
+  std::vector<StreamPtr> all;
+  for (auto& [id, stream] : streams_) all.push_back(stream);
+  for (auto& queued : queued_) all.push_back(queued.stream);
+  streams_.clear();
+  queued_.clear();
+  blocked_.clear();
+  data_stream_.reset();
+  for (auto& stream : all) stream->open = false;
+  for (auto& stream : all) {
+    if (stream->listener != nullptr) stream->listener->on_lost(loss, reason);
+    owner_.on_stream_ended();
+  }
+}
+
+void Http2Session::wake_blocked() {
+  if (blocked_.empty() || send_window_ <= 0 || out.size() + owner_.unsent() >= kBacklogLimit / 2) return;
+  std::vector<StreamPtr> waking;
+  waking.swap(blocked_);
+  for (auto& stream : waking) stream->blocked = false;
+  for (auto& stream : waking) {
+    if (stream->open && stream->listener != nullptr) stream->listener->on_writable();
+  }
+}
+
+void Http2Session::put_frame(FrameType type, uint8_t flags, uint32_t stream, Bytes payload) {
+  Room frame = out.reserve(kFrameHeader + payload.size());
+  put_frame_header(frame.data(), {static_cast<uint32_t>(payload.size()), type, flags, stream});
+  if (!payload.empty()) std::memcpy(frame.data() + kFrameHeader, payload.data(), payload.size());
+  out.commit(frame.size());
+  owner_.on_output();
+}
+
+void Http2Session::put_headers(uint32_t stream, const std::string& block, bool end) {
+  Bytes left{reinterpret_cast<const uint8_t*>(block.data()), block.size()};
+  FrameType type = FrameType::headers;
+  uint8_t flags = end ? flag::end_stream : 0;
+  do {
+    Bytes part = left.first(std::min<size_t>(left.size(), peer_max_frame_));
+    left = left.subspan(part.size());
+    put_frame(type, static_cast<uint8_t>(flags | (left.empty() ? flag::end_headers : 0)), stream, part);
+    type = FrameType::continuation;
+    flags = 0;
+  } while (!left.empty());
+}
+
+void Http2Session::put_u32_frame(FrameType type, uint32_t stream, uint32_t value) {
+  uint8_t payload[4];
+  put_u32(payload, value);
+  put_frame(type, 0, stream, payload);
+}
+
+Http2Session::StreamPtr Http2Session::find(uint32_t id) const {
+  auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second;
+}
+
+void Http2Session::close_if_ended(Http2Stream& stream) {
+  if (stream.open && stream.local_ended && stream.remote_ended) remove(stream);
+}
+
+void Http2Session::remove(Http2Stream& stream) {
+  StreamPtr kept = find(stream.id);
+  if (kept == nullptr) return;
+  stream.open = false;
+  streams_.erase(stream.id);
+  if (stream.blocked) std::erase(blocked_, kept);
+  send_queued();
+  owner_.on_stream_ended();
+}
+
+}  // namespace culvert

@@ -1,0 +1,161 @@
+#pragma once
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "hpack.h"
+#include "http2-headers.h"
+#include "http2-limits.h"
+#include "http2-stream.h"
+#include "values.h"
+
+namespace culvert {
+
+// One HTTP/2 connection of either role, bytes in and bytes out, for CONNECT streams: what tunnels need, and every other
+// frame as RFC 9113 says.
+class Http2Session {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void on_request(std::shared_ptr<Http2Stream> stream, Http2Request request) = 0;
+    // `out` has something to flush.
+    virtual void on_output() = 0;
+    virtual void on_stream_ended() = 0;
+    virtual void on_goaway() = 0;
+    virtual void on_pong() = 0;
+    // Bytes that left `out` and are not sent yet.
+    virtual size_t unsent() const = 0;
+  };
+
+  enum class Role { client, server };
+
+  Http2Session(Role role, const Http2Settings& settings, Owner& owner);
+
+  // Preface, SETTINGS and the connection's window.
+  void start();
+
+  // False: the connection is broken, GOAWAY is in `out` and `reason` says why.
+  bool receive(Bytes bytes);
+
+  const std::string& reason() const { return reason_; }
+  // The peer's SETTINGS have come.
+  bool greeted() const { return greeted_; }
+  size_t streams() const { return streams_.size() + queued_.size(); }
+  // May take another request.
+  bool usable() const { return !goaway_received_ && !goaway_sent_ && next_id_ < kMaxWindow; }
+
+  std::shared_ptr<Http2Stream> request(const std::string& authority, const std::vector<HeaderField>& headers,
+                                       StreamListener* listener);
+  void respond(Http2Stream& stream, int status, const std::vector<HeaderField>& headers, bool end);
+
+  // Room in `out` for the payload of one DATA frame of at most `most` bytes; empty: wait for `on_writable`.
+  Room reserve_data(Http2Stream& stream, size_t most);
+  // So much of it is there now.
+  void commit_data(Http2Stream& stream, size_t count);
+  void end(Http2Stream& stream);
+
+  // The application took so many bytes of a stream, which may be over by now.
+  void credit(Http2Stream& stream, size_t count);
+
+  void reset(Http2Stream& stream, Http2Error code);
+
+  void ping();
+  // No streams above `last`; NO_ERROR.
+  void goaway(uint32_t last);
+  // Said by a server that shuts down: what has begun goes on.
+  void announce_shutdown() { send_goaway(kMaxWindow, Http2Error::no_error); }
+  void shut_down() { goaway(last_peer_id_); }
+  // No request was ever or will ever be answered: every stream hears of it.
+  void lose(TunnelLoss loss, const std::string& reason);
+  // After a flush.
+  void wake_blocked();
+  bool has_blocked() const { return !blocked_.empty(); }
+
+  ByteQueue out;
+
+ private:
+  using StreamPtr = std::shared_ptr<Http2Stream>;
+
+  // Receiving (http2-receive.cc). Each returns false after `broken`.
+  bool broken(Http2Error code, const char* reason);
+  bool on_frame_header();
+  bool on_data_part(Bytes part);
+  bool on_frame_end();
+  bool on_headers();
+  bool on_header_block();
+  bool on_request_block(HpackDecoder::Result& result);
+  bool on_response_block(Http2Stream& stream, HpackDecoder::Result& result);
+  bool on_rst_stream();
+  bool on_settings();
+  bool on_setting(uint16_t id, uint32_t value);
+  bool on_ping();
+  bool on_goaway();
+  bool on_window_update();
+  bool count_nuisance();
+  void stream_error(StreamPtr stream, Http2Error code);
+  void remote_end(StreamPtr stream);
+  bool is_idle(uint32_t id) const;
+  bool is_peer_id(uint32_t id) const { return (id % 2 == 1) == (role_ == Role::server); }
+
+  // Sending (http2-session.cc).
+  void put_frame(FrameType type, uint8_t flags, uint32_t stream, Bytes payload);
+  void put_headers(uint32_t stream, const std::string& block, bool end);
+  void put_u32_frame(FrameType type, uint32_t stream, uint32_t value);
+  void send_goaway(uint32_t last, Http2Error code);
+  void credit_connection(size_t count);
+  void send_request(const StreamPtr& stream, const std::string& block);
+  void send_queued();
+  StreamPtr find(uint32_t id) const;
+  void close_if_ended(Http2Stream& stream);
+  void remove(Http2Stream& stream);
+
+  struct Queued {
+    StreamPtr stream;
+    std::string block;
+  };
+
+  const Role role_;
+  const Http2Settings settings_;
+  Owner& owner_;
+  std::string reason_;
+
+  std::unordered_map<uint32_t, StreamPtr> streams_;
+  std::deque<Queued> queued_;
+  std::vector<StreamPtr> blocked_;
+  uint32_t next_id_ = 1, last_peer_id_ = 0;
+  bool goaway_received_ = false, goaway_sent_ = false, broken_ = false, greeted_ = false;
+  uint32_t goaway_last_ = kMaxWindow;  // the id in our own GOAWAY
+
+  // What the peer allows.
+  int64_t send_window_ = kDefaultWindow;
+  uint32_t peer_initial_window_ = kDefaultWindow, peer_max_frame_ = kSmallestMaxFrame;
+  uint32_t peer_max_streams_ = kAssumedConcurrentStreams;
+
+  // What we allow.
+  int64_t receive_window_;
+  uint32_t unreturned_ = 0;
+
+  int64_t nuisance_ = kNuisanceBurst, nuisance_at_;
+
+  // The frame that is being read.
+  size_t preface_ = 0;
+  uint8_t header_bytes_[kFrameHeader];
+  size_t header_have_ = 0;
+  FrameHeader frame_{};
+  uint32_t frame_left_ = 0;
+  std::vector<uint8_t> payload_;
+  StreamPtr data_stream_;
+  uint32_t padding_ = 0;
+  bool padding_known_ = false;
+
+  // The header block that is being read; 0: none.
+  uint32_t block_stream_ = 0, continuations_ = 0;
+  uint8_t block_flags_ = 0;
+  std::vector<uint8_t> block_;
+  HpackDecoder decoder_;
+};
+
+}  // namespace culvert

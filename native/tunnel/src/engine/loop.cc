@@ -1,0 +1,156 @@
+#include "loop.h"
+
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <stdexcept>
+#include <utility>
+
+namespace culvert {
+
+int64_t now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+Deferred::~Deferred() {
+  if (this_round_) std::erase(loop_.this_round_, this);
+  if (next_round_) std::erase(loop_.next_round_, this);
+}
+
+void Deferred::this_round() {
+  if (this_round_) return;
+  this_round_ = true;
+  loop_.this_round_.push_back(this);
+}
+
+void Deferred::next_round() {
+  if (next_round_) return;
+  next_round_ = true;
+  loop_.next_round_.push_back(this);
+}
+
+void Timer::start(int64_t milliseconds) {
+  stop();
+  due_ = now() + milliseconds;
+  loop_.timers_.insert({due_, this});
+}
+
+void Timer::stop() {
+  if (due_ < 0) return;
+  loop_.timers_.erase({due_, this});
+  due_ = -1;
+}
+
+Loop::Loop() : buffers_(new uint8_t[kBuffer * 4]) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (epoll_ < 0 || wake_ < 0) throw std::runtime_error("cannot make an event loop: out of descriptors");
+  epoll_event event{EPOLLIN, {.ptr = nullptr}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
+}
+
+Loop::~Loop() {
+  close(wake_);
+  close(epoll_);
+}
+
+void Loop::post(std::function<void()> call) {
+  bool first;
+  {
+    std::lock_guard lock(mutex_);
+    first = posted_.empty();
+    posted_.push_back(std::move(call));
+  }
+  uint64_t one = 1;
+  // A counter at its limit still wakes.
+  if (first && write(wake_, &one, sizeof one) < 0) return;
+}
+
+void Loop::stop() {
+  post([this] { stopping_ = true; });
+}
+
+void Loop::watch(int fd, Pollable* owner) {
+  epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = owner}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+}
+
+void Loop::rewatch(int fd, Pollable* owner) {
+  epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = owner}};
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event);
+}
+
+void Loop::watch_level(int fd, Pollable* owner) {
+  epoll_event event{EPOLLIN, {.ptr = owner}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+}
+
+int Loop::wait_time() const {
+  if (!next_round_.empty()) return 0;
+  if (timers_.empty()) return -1;
+  return static_cast<int>(std::clamp<int64_t>(timers_.begin()->first - now(), 0, 3600000));
+}
+
+void Loop::run_posted() {
+  std::vector<std::function<void()>> calls;
+  {
+    std::lock_guard lock(mutex_);
+    calls.swap(posted_);
+  }
+  for (auto& call : calls) call();
+}
+
+void Loop::run_timers() {
+  if (timers_.empty()) return;
+  int64_t time = now();
+  while (!timers_.empty() && timers_.begin()->first <= time) {
+    Timer* timer = timers_.begin()->second;
+    timer->stop();
+    timer->call_();
+  }
+}
+
+void Loop::run() {
+  epoll_event events[256];
+  while (!stopping_) {
+    int count = epoll_wait(epoll_, events, 256, wait_time());
+    for (int i = 0; i < count; i++) {
+      auto* owner = static_cast<Pollable*>(events[i].data.ptr);
+      if (owner != nullptr) {
+        owner->on_events(events[i].events);
+        continue;
+      }
+      uint64_t ignored;
+      if (read(wake_, &ignored, sizeof ignored) > 0) run_posted();
+    }
+    run_timers();
+    // Only what asked before now: who asks again meanwhile waits for the next look at the events.
+    for (size_t left = next_round_.size(); left > 0 && !next_round_.empty(); left--) {
+      Deferred* deferred = next_round_.front();
+      next_round_.pop_front();
+      deferred->next_round_ = false;
+      deferred->call_();
+    }
+    while (!this_round_.empty()) {
+      Deferred* deferred = this_round_.back();
+      this_round_.pop_back();
+      deferred->this_round_ = false;
+      deferred->call_();
+    }
+    clear_retired();
+  }
+  std::exchange(kept_, {}).clear();
+  clear_retired();
+}
+
+// What goes may let go of more.
+void Loop::clear_retired() {
+  while (!retired_.empty()) std::exchange(retired_, {}).clear();
+}
+
+}  // namespace culvert

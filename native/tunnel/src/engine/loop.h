@@ -1,0 +1,119 @@
+#pragma once
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "bytes.h"
+
+namespace culvert {
+
+// What owns a descriptor in the epoll set.
+class Pollable {
+ public:
+  virtual ~Pollable() = default;
+  virtual void on_events(uint32_t events) = 0;
+};
+
+class Loop;
+
+// A call that runs once per round however often it is asked for. Ends with its owner.
+class Deferred {
+ public:
+  Deferred(Loop& loop, std::function<void()> call) : loop_(loop), call_(std::move(call)) {}
+  ~Deferred();
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+
+  // Before the loop waits again: what many events of a round share, such as a flush.
+  void this_round();
+  // After the loop has looked for events: what yields to others.
+  void next_round();
+
+ private:
+  friend class Loop;
+  Loop& loop_;
+  std::function<void()> call_;
+  bool this_round_ = false, next_round_ = false;
+};
+
+class Timer {
+ public:
+  Timer(Loop& loop, std::function<void()> call) : loop_(loop), call_(std::move(call)) {}
+  ~Timer() { stop(); }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  void start(int64_t milliseconds);
+  void stop();
+
+ private:
+  friend class Loop;
+  Loop& loop_;
+  std::function<void()> call_;
+  int64_t due_ = -1;
+};
+
+// Milliseconds of the monotonic clock.
+int64_t now();
+
+// One data thread: an epoll set, timers, and everything that lives on it. Only `post` may be called from elsewhere.
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void run();
+  void stop();
+
+  // From any thread: runs `call` on this one, in order.
+  void post(std::function<void()> call);
+
+  // Edge-triggered, for everything, once: nobody changes the set while a connection lives.
+  void watch(int fd, Pollable* owner);
+  // The descriptor goes on with another owner, who hears of what is ready now.
+  void rewatch(int fd, Pollable* owner);
+  void watch_level(int fd, Pollable* owner);
+
+  // Keeps an object until the end of the round: events of this round may still name it.
+  void retire(std::shared_ptr<void> object) { retired_.push_back(std::move(object)); }
+
+  // Keeps an object that waits for nobody's sake but its peer's, until it is let go or the loop ends.
+  void keep(std::shared_ptr<void> object) { kept_.insert(std::move(object)); }
+  void let_go(const std::shared_ptr<void>& object) { kept_.erase(object); }
+
+  // Buffers of the thread, for one call at a time. Inner tunnels decrypt while an outer one's plaintext is being read.
+  Room cipher_buffer() { return {buffers_.get(), kBuffer}; }
+  Room plain_buffer(int depth) { return {buffers_.get() + kBuffer * (1 + (depth > 0)), kBuffer}; }
+  Room copy_buffer() { return {buffers_.get() + kBuffer * 3, kBuffer}; }
+
+ private:
+  friend class Deferred;
+  friend class Timer;
+  static constexpr size_t kBuffer = 256 * 1024;
+
+  void run_posted();
+  void run_timers();
+  void clear_retired();
+  int wait_time() const;
+
+  int epoll_ = -1, wake_ = -1;
+  std::unique_ptr<uint8_t[]> buffers_;
+  std::set<std::pair<int64_t, Timer*>> timers_;
+  std::vector<Deferred*> this_round_;
+  std::deque<Deferred*> next_round_;
+  std::vector<std::shared_ptr<void>> retired_;
+  std::set<std::shared_ptr<void>> kept_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_;  // under mutex_
+  bool stopping_ = false;
+};
+
+}  // namespace culvert

@@ -1,0 +1,163 @@
+#include "openssl-channel.h"
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+#include <algorithm>
+#include <limits>
+#include <new>
+
+namespace culvert {
+
+namespace {
+
+std::string verification_reason(long result) {
+  switch (result) {
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: return "invalid peer certificate: UnknownIssuer";
+    case X509_V_ERR_CERT_HAS_EXPIRED: return "invalid peer certificate: Expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID: return "invalid peer certificate: NotValidYet";
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE: return "invalid peer certificate: BadSignature";
+    case X509_V_ERR_INVALID_PURPOSE: return "invalid peer certificate: InvalidPurpose";
+    default: return std::string("invalid peer certificate: ") + X509_verify_cert_error_string(result);
+  }
+}
+
+std::string error_reason(unsigned long error) {
+  if (ERR_GET_LIB(error) == ERR_LIB_SSL) {
+    switch (ERR_GET_REASON(error)) {
+      case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "peer sent no certificates";
+      case SSL_R_UNSUPPORTED_PROTOCOL: return "peer is incompatible: SupportedVersionsExtensionRequired";
+      case SSL_R_NO_SHARED_CIPHER: return "peer is incompatible: NoCipherSuitesInCommon";
+    }
+  }
+  const char* reason = ERR_reason_error_string(error);
+  return reason == nullptr ? "tls failure without a reason" : reason;
+}
+
+}  // namespace
+
+// The channel's two ends towards OpenSSL. Neither ever blocks for long: input is what was fed, output grows, and
+// whoever writes looks at its size.
+struct OpensslChannel::Bio {
+  static int write(BIO* bio, const char* data, int size) {
+    auto* channel = static_cast<OpensslChannel*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    channel->out.append({reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(size)});
+    return size;
+  }
+
+  static int read(BIO* bio, char* data, int size) {
+    auto* channel = static_cast<OpensslChannel*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    if (channel->in_.empty()) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    size_t count = std::min(channel->in_.size(), static_cast<size_t>(size));
+    std::memcpy(data, channel->in_.data(), count);
+    channel->in_ = channel->in_.subspan(count);
+    return static_cast<int>(count);
+  }
+
+  static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+  static int create(BIO* bio) {
+    BIO_set_init(bio, 1);
+    return 1;
+  }
+
+  static BIO_METHOD* method() {
+    static BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "culvert");
+      BIO_meth_set_write(made, write);
+      BIO_meth_set_read(made, read);
+      BIO_meth_set_ctrl(made, control);
+      BIO_meth_set_create(made, create);
+      return made;
+    }();
+    return method;
+  }
+};
+
+OpensslChannel::OpensslChannel(const TlsCredential& credential, PeerRule rule)
+    : ssl_(SSL_new(rule.server ? credential.client() : credential.server())), rule_(std::move(rule)) {
+  BIO* bio = BIO_new(Bio::method());
+  if (ssl_ == nullptr || bio == nullptr) throw std::bad_alloc();
+  BIO_set_data(bio, this);
+  SSL_set_bio(ssl_, bio, bio);
+  SSL_set_app_data(ssl_, this);
+  if (rule_.server) SSL_set_connect_state(ssl_);
+  else SSL_set_accept_state(ssl_);
+}
+
+OpensslChannel::~OpensslChannel() { SSL_free(ssl_); }
+
+int OpensslChannel::verify_peer(X509_STORE_CTX* context, void*) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* channel = static_cast<OpensslChannel*>(SSL_get_app_data(ssl));
+  if (X509_verify_cert(context) != 1) {
+    channel->reason_ = verification_reason(X509_STORE_CTX_get_error(context));
+    return 0;
+  }
+  X509* leaf = X509_STORE_CTX_get0_cert(context);
+  if (auto problem = peer_problem(leaf, channel->rule_)) {
+    channel->reason_ = *problem;
+    // An error OpenSSL knows no alert for becomes certificate_unknown, as the specification wants.
+    X509_STORE_CTX_set_error(context, X509_V_ERR_SUBTREE_MINMAX);
+    return 0;
+  }
+  auto ids = spiffe_ids(leaf);
+  if (!ids.empty()) channel->peer_identity_ = ids.front();
+  return 1;
+}
+
+TlsChannel::Handshake OpensslChannel::handshake() {
+  ERR_clear_error();
+  int result = SSL_do_handshake(ssl_);
+  if (result == 1) return Handshake::done;
+  if (SSL_get_error(ssl_, result) == SSL_ERROR_WANT_READ) return Handshake::unfinished;
+  note_failure();
+  return Handshake::failed;
+}
+
+ssize_t OpensslChannel::read(Room room) {
+  ERR_clear_error();
+  size_t count = 0;
+  int result = SSL_read_ex(ssl_, room.data(), room.size(), &count);
+  if (result == 1) return static_cast<ssize_t>(count);
+  switch (SSL_get_error(ssl_, result)) {
+    case SSL_ERROR_WANT_READ: return kNothing;
+    case SSL_ERROR_ZERO_RETURN: return kClosed;
+    default: note_failure(); return kFailed;
+  }
+}
+
+bool OpensslChannel::write(Bytes plaintext) {
+  ERR_clear_error();
+  while (!plaintext.empty()) {
+    size_t count = 0;
+    if (SSL_write_ex(ssl_, plaintext.data(), plaintext.size(), &count) != 1) {
+      note_failure();
+      return false;
+    }
+    plaintext = plaintext.subspan(count);
+  }
+  return true;
+}
+
+void OpensslChannel::close() {
+  ERR_clear_error();
+  if (SSL_is_init_finished(ssl_)) SSL_shutdown(ssl_);
+}
+
+void OpensslChannel::note_failure() {
+  unsigned long error = ERR_get_error();
+  if (reason_.empty()) reason_ = error_reason(error);
+  ERR_clear_error();
+}
+
+}  // namespace culvert

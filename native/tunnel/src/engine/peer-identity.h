@@ -1,0 +1,26 @@
+#pragma once
+#include <openssl/x509.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace culvert {
+
+// Whom a peer's leaf must name (docs/spec/hbone.md 1.1). The lists are TypeScript's; here they are compared.
+struct PeerRule {
+  bool server = false;                             // the peer is the server
+  std::vector<std::string> expected_identities;    // of which a server must hold one
+  std::optional<std::string> trust_domain;         // of which a client must be; none: not checked
+};
+
+// The URI subject alternative names of a certificate, in order, unparsed.
+std::vector<std::string> uri_sans(X509* leaf);
+
+// Those of them that are `spiffe://<td>/ns/<ns>/sa/<sa>`.
+std::vector<std::string> spiffe_ids(X509* leaf);
+
+// Why the peer is not who it must be: the text of the access log.
+std::optional<std::string> peer_problem(X509* leaf, const PeerRule& rule);
+
+}  // namespace culvert

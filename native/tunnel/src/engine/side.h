@@ -1,0 +1,42 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "bytes.h"
+
+namespace culvert {
+
+class Direction;
+
+// One end of a proxied connection, with the meaning of its ways to end (docs/spec/hbone.md 1.6). A side is the source
+// of one direction and the sink of the other.
+class Side {
+ public:
+  virtual ~Side() = default;
+
+  Direction* outward = nullptr;  // copies from this side
+  Direction* inward = nullptr;   // copies to this side
+
+  // As a source. `resume`: the sink has room again, or hears nothing any more and wants to know whether data is left.
+  virtual void resume() = 0;
+  // The sink passed on so many of the bytes that were delivered.
+  virtual void credit(size_t count) = 0;
+
+  // As a sink. Room for at most `most` bytes, filled in place and then committed; empty: the direction's
+  // `sink_writable` will be called.
+  virtual Room reserve(size_t most) = 0;
+  virtual void commit(size_t count) = 0;
+  // How much of it was passed on.
+  virtual size_t write(Bytes bytes) = 0;
+  // Half-close; everything was written.
+  virtual void end() = 0;
+  // Takes nothing any more.
+  virtual bool closed() const = 0;
+  // After it closed with nothing but the end of data left to send: what to record, if anything.
+  virtual std::optional<std::string> shutdown_failure() const = 0;
+
+  // Drops what is still open: a socket is closed, a stream is reset while its tunnel stays.
+  virtual void abandon() = 0;
+};
+
+}  // namespace culvert

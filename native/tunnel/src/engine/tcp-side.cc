@@ -1,0 +1,118 @@
+#include "tcp-side.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace culvert {
+
+namespace {
+
+// Reads per connection and round: others want their turn.
+constexpr int kReads = 4;
+
+bool is_disconnect(int error) { return error == ECONNRESET || error == ENOTCONN || error == EPIPE; }
+
+}  // namespace
+
+TcpSide::TcpSide(Loop& loop, OwnedFd fd, std::function<void()> closed)
+    : loop_(loop), fd_(std::move(fd)), closed_(std::move(closed)), again_(loop, [this] { pump(); }) {}
+
+void TcpSide::start(bool registered) {
+  if (fd_.get() < 0) return;
+  if (registered) loop_.rewatch(fd_.get(), this);
+  else loop_.watch(fd_.get(), this);
+}
+
+bool TcpSide::write_preface(const std::string& bytes) {
+  return bytes.empty() ||
+         send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+}
+
+void TcpSide::on_events(uint32_t events) {
+  if (fd_.get() < 0) return;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) readable_ = true;
+  if ((events & EPOLLERR) != 0) broke();
+  if (fd_.get() >= 0 && (events & EPOLLOUT) != 0 && !writable_) {
+    writable_ = true;
+    if (inward != nullptr) inward->sink_writable();
+  }
+  if (fd_.get() >= 0 && readable_) pump();
+}
+
+// Nothing can be written any more. What arrived before can still be read.
+void TcpSide::broke() {
+  if (broken_) return;
+  broken_ = true;
+  if (inward != nullptr) inward->sink_closed();
+}
+
+void TcpSide::pump() {
+  int reads = 0;
+  while (fd_.get() >= 0 && readable_ && outward != nullptr && outward->phase() == Direction::Phase::copying) {
+    if (outward->holds()) return;
+    if (reads++ == kReads) return again_.next_round();
+    Side& sink = outward->sink();
+    bool lost = sink.closed();
+    Room room = lost ? loop_.copy_buffer().first(1) : sink.reserve(read_size_);
+    if (room.empty()) return;
+    ssize_t count = recv(fd_.get(), room.data(), room.size(), 0);
+    if (count > 0) {
+      if (lost) return outward->fail_data();
+      auto got = static_cast<size_t>(count);
+      outward->bytes += got;
+      sink.commit(got);
+      if (got == room.size()) {
+        if (got == read_size_) read_size_ = std::min(read_size_ * 4, kLargestRead);
+      } else {
+        if (!hung_up_) readable_ = false;
+        if (got < read_size_ / 8) read_size_ = std::max(read_size_ / 2, kSmallestRead);
+      }
+      continue;
+    }
+    if (count < 0 && errno == EINTR) continue;
+    readable_ = false;
+    if (count == 0) return outward->source_ended();
+    if (errno == EAGAIN) return;
+    int error = errno;
+    if (is_disconnect(error)) outward->source_ended();
+    else outward->source_closed("io error: " + os_error(error));
+    broke();
+  }
+}
+
+Room TcpSide::reserve(size_t most) {
+  if (inward->holds()) return {};
+  return loop_.copy_buffer().first(std::min(most, loop_.copy_buffer().size()));
+}
+
+void TcpSide::commit(size_t count) {
+  Bytes data = loop_.copy_buffer().first(count);
+  size_t taken = write(data);
+  if (taken < count) inward->hold(data.subspan(taken));
+  if (closed()) inward->sink_closed();
+}
+
+size_t TcpSide::write(Bytes bytes) {
+  if (closed() || !writable_) return 0;
+  ssize_t sent = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent < 0) {
+    if (errno != EAGAIN && errno != EINTR) broken_ = true;
+    sent = 0;
+  }
+  // Edge-triggered: the kernel tells when there is room again.
+  if (static_cast<size_t>(sent) < bytes.size()) writable_ = false;
+  return static_cast<size_t>(sent);
+}
+
+void TcpSide::end() { shutdown(fd_.get(), SHUT_WR); }
+
+void TcpSide::abandon() {
+  if (fd_.get() < 0) return;
+  fd_ = OwnedFd();
+  if (closed_) closed_();
+}
+
+}  // namespace culvert

@@ -1,0 +1,49 @@
+#pragma once
+#include <functional>
+
+#include "direction.h"
+#include "loop.h"
+#include "side.h"
+#include "sockets.h"
+
+namespace culvert {
+
+// A plain TCP connection of an application.
+class TcpSide final : public Side, public Pollable {
+ public:
+  TcpSide(Loop& loop, OwnedFd fd, std::function<void()> closed);
+  ~TcpSide() override { abandon(); }
+
+  // Begins to listen for events: before that nothing is read, so that what the client sent stays in the kernel.
+  void start(bool registered);
+  // Before any payload, on a connection that was just made. False when even that does not fit.
+  bool write_preface(const std::string& bytes);
+
+  void resume() override { pump(); }
+  void credit(size_t) override {}
+  Room reserve(size_t most) override;
+  void commit(size_t count) override;
+  size_t write(Bytes bytes) override;
+  void end() override;
+  bool closed() const override { return fd_.get() < 0 || broken_; }
+  std::optional<std::string> shutdown_failure() const override { return std::nullopt; }
+  void abandon() override;
+
+  void on_events(uint32_t events) override;
+
+ private:
+  void pump();
+  void broke();
+
+  Loop& loop_;
+  OwnedFd fd_;
+  std::function<void()> closed_;
+  Deferred again_;
+  // Adaptive: large reads save system calls, small ones keep many quiet connections quick.
+  size_t read_size_ = kSmallestRead;
+  bool readable_ = false, writable_ = true, hung_up_ = false, broken_ = false;
+
+  static constexpr size_t kSmallestRead = 16 * 1024, kLargestRead = 256 * 1024;
+};
+
+}  // namespace culvert

@@ -1,0 +1,225 @@
+#include "tunnel-pool.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "connection.h"
+#include "pod.h"
+#include "tcp-transport.h"
+
+namespace culvert {
+
+namespace {
+
+// Not the authority: that is the stream's (hbone 6).
+std::string key_of(const ThroughTunnel& request) {
+  std::string key = request.outer.identity + '\0' + to_text(request.to) + '\0' + request.outer.application_ip;
+  for (const auto& identity : request.outer.expected_identities) key += '\0' + identity;
+  return key;
+}
+
+}  // namespace
+
+TunnelPool::TunnelPool(Pod& pod)
+    : pod_(pod), limit_(pod.settings().pool.max_streams_per_tunnel), again_(pod.loop(), [this] {
+        std::vector<std::string> keys;
+        keys.swap(again_keys_);
+        for (const auto& key : keys) serve(key);
+      }) {}
+
+void TunnelPool::check_out(const std::shared_ptr<Connection>& connection) {
+  std::string key = key_of(connection->tunnel_request());
+  groups_[key].waiting.push_back(connection);
+  serve(key);
+}
+
+void TunnelPool::leave(const Connection* connection) {
+  auto found = groups_.find(key_of(connection->tunnel_request()));
+  if (found == groups_.end()) return;
+  Group& group = found->second;
+  std::erase_if(group.waiting, [&](const auto& waiting) { return waiting.get() == connection; });
+  if (!group.waiting.empty()) return;
+  // Nobody is left to have it.
+  if (group.dial != nullptr) std::exchange(group.dial, nullptr)->cancel();
+  if (group.creating != nullptr) {
+    auto tunnel = std::exchange(group.creating, nullptr);
+    creating_.erase(tunnel.get());
+    tunnel->forget_owner();
+    tunnel->destroy();
+  }
+  if (group.pooled.empty()) groups_.erase(found);
+}
+
+void TunnelPool::serve(const std::string& key) {
+  for (;;) {
+    auto found = groups_.find(key);
+    if (found == groups_.end()) return;
+    Group& group = found->second;
+    if (group.dial != nullptr || group.creating != nullptr) return;
+    if (group.waiting.empty()) {
+      if (group.pooled.empty()) groups_.erase(found);
+      return;
+    }
+    auto usable = std::ranges::find_if(group.pooled, [](const auto& tunnel) { return tunnel->usable(); });
+    if (usable == group.pooled.end()) return create(key, group);
+    auto connection = std::move(group.waiting.front());
+    group.waiting.pop_front();
+    give(std::shared_ptr<Tunnel>(*usable), connection);
+  }
+}
+
+void TunnelPool::create(const std::string& key, Group& group) {
+  const ThroughTunnel& request = group.waiting.front()->tunnel_request();
+  const SocketSettings& sockets = pod_.settings().sockets;
+  try {
+    std::optional<std::string> warning;
+    OwnedFd fd = start_connect(pod_.netns(), sockets, request.to, "", warning);
+    auto done = [this, key](OwnedFd connected, int error, bool deadline) {
+      Group& mine = groups_[key];
+      mine.dial.reset();
+      if (error != 0) {
+        auto code = error == ETIMEDOUT ? FailureCode::tunnel_connect_timeout : FailureCode::io;
+        return creation_failed(key, {code, deadline ? kDeadline : os_error(error)});
+      }
+      const Hop& hop = mine.waiting.front()->tunnel_request().outer;
+      mine.creating = std::make_shared<Tunnel>(
+          pod_.loop(),
+          Tunnel::Options{Http2Session::Role::client, hop.credential, hop.expected_identities, pod_.settings().http2,
+                          pod_.settings().sockets.handshake_timeout},
+          this);
+      creating_[mine.creating.get()] = key;
+      auto tunnel = mine.creating;
+      tunnel->start(std::make_unique<TcpTransport>(pod_.loop(), *tunnel, std::move(connected), true, nullptr));
+    };
+    group.dial = Dial::start(pod_.loop(), std::move(fd), sockets.connect_timeout, done);
+  } catch (const SocketError& failure) {
+    creation_failed(key, {FailureCode::io, os_error(failure.error)});
+  }
+}
+
+// A failed attempt is not retried for the one that made it; whoever waits behind it tries itself.
+void TunnelPool::creation_failed(const std::string& key, Failure failure) {
+  Group& group = groups_[key];
+  if (!group.waiting.empty()) {
+    auto connection = std::move(group.waiting.front());
+    group.waiting.pop_front();
+    connection->on_no_tunnel(std::move(failure));
+  }
+  check_again(key);
+}
+
+void TunnelPool::check_again(const std::string& key) {
+  again_keys_.push_back(key);
+  again_.next_round();
+}
+
+void TunnelPool::give(const std::shared_ptr<Tunnel>& tunnel, const std::shared_ptr<Connection>& connection) {
+  bool full = tunnel->streams() + 1 >= limit_;
+  connection->on_tunnel(tunnel);
+  if (full || !tunnel->usable()) drop(*tunnel);
+  else keep(*tunnel);
+}
+
+// In the pool, as one used just now; its release timer starts anew.
+void TunnelPool::keep(Tunnel& tunnel) {
+  auto found = standing_.find(&tunnel);
+  if (found == standing_.end()) return;
+  Standing& standing = found->second;
+  if (standing.release == nullptr) {
+    standing.release = std::make_unique<Timer>(pod_.loop(), [this, &tunnel] { drop(tunnel); });
+    groups_[standing.key].pooled.push_back(standing.tunnel);
+  }
+  standing.release->start(pod_.settings().pool.unused_release);
+}
+
+// Gives up the pool's hold: the tunnel closes now or when its last stream ends.
+void TunnelPool::drop(Tunnel& tunnel) {
+  auto found = standing_.find(&tunnel);
+  if (found == standing_.end()) return;
+  auto kept = found->second.tunnel;
+  forget(found->second);
+  if (kept->streams() == 0) kept->release();
+}
+
+void TunnelPool::forget(Standing& standing) {
+  if (standing.release == nullptr) return;
+  // This may be the timer's own call.
+  pod_.loop().retire(std::shared_ptr<Timer>(std::move(standing.release)));
+  auto group = groups_.find(standing.key);
+  if (group == groups_.end()) return;
+  std::erase(group->second.pooled, standing.tunnel);
+  check_again(standing.key);
+}
+
+void TunnelPool::on_tunnel_open(Tunnel& tunnel) {
+  auto found = creating_.find(&tunnel);
+  if (found == creating_.end()) return;
+  std::string key = std::move(found->second);
+  creating_.erase(found);
+  Group& group = groups_[key];
+  auto kept = std::exchange(group.creating, nullptr);
+  standing_[&tunnel] = {kept, key, nullptr};
+  auto connection = std::move(group.waiting.front());
+  group.waiting.pop_front();
+  give(kept, connection);
+  serve(key);
+}
+
+void TunnelPool::on_tunnel_failed(Tunnel& tunnel, Failure failure) {
+  auto found = creating_.find(&tunnel);
+  if (found == creating_.end()) return;
+  std::string key = std::move(found->second);
+  creating_.erase(found);
+  groups_[key].creating.reset();
+  creation_failed(key, std::move(failure));
+}
+
+void TunnelPool::on_tunnel_request(Tunnel& tunnel, std::shared_ptr<Http2Stream> stream, Http2Request) {
+  tunnel.session().reset(*stream, Http2Error::refused_stream);
+}
+
+void TunnelPool::on_tunnel_changed(Tunnel& tunnel) {
+  auto found = standing_.find(&tunnel);
+  if (found == standing_.end()) return;
+  if (!tunnel.usable()) forget(found->second);
+  if (found->second.release == nullptr && tunnel.streams() == 0) tunnel.release();
+}
+
+void TunnelPool::on_tunnel_closed(Tunnel& tunnel) {
+  auto found = standing_.find(&tunnel);
+  if (found == standing_.end()) return;
+  auto kept = found->second.tunnel;
+  forget(found->second);
+  standing_.erase(&tunnel);
+}
+
+void TunnelPool::drain() {
+  limit_ = 1;
+  std::vector<std::shared_ptr<Tunnel>> all;
+  for (auto& [_, standing] : standing_) all.push_back(standing.tunnel);
+  for (auto& tunnel : all) {
+    auto found = standing_.find(tunnel.get());
+    if (found != standing_.end()) forget(found->second);
+    tunnel->release();
+  }
+}
+
+void TunnelPool::close() {
+  drain();
+  std::vector<std::shared_ptr<Tunnel>> all;
+  for (auto& [_, standing] : standing_) all.push_back(standing.tunnel);
+  for (auto& [_, group] : groups_) {
+    if (group.dial != nullptr) group.dial->cancel();
+    if (group.creating != nullptr) all.push_back(group.creating);
+  }
+  groups_.clear();
+  creating_.clear();
+  standing_.clear();
+  for (auto& tunnel : all) {
+    tunnel->forget_owner();
+    // One that has said GOAWAY lingers by itself; what stands with streams is cut.
+    if (tunnel->streams() > 0 || tunnel->usable()) tunnel->destroy();
+  }
+}
+
+}  // namespace culvert

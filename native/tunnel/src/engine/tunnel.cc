@@ -1,0 +1,251 @@
+#include "tunnel.h"
+
+#include <cerrno>
+
+#include "openssl-channel.h"
+
+namespace culvert {
+
+namespace {
+
+// docs/spec/hbone.md 1.7, in milliseconds.
+constexpr int64_t kPingInterval = 10000, kPingTimeout = 20000;
+
+// How long a closed connection waits for its peer to close too: closing with unread bytes would make the kernel send a
+// reset, which can overtake what was sent last.
+constexpr int64_t kLinger = 1000;
+
+PeerRule peer_rule(const Tunnel::Options& options) {
+  bool client = options.role == Http2Session::Role::client;
+  return {client, options.expected_identities, options.credential->trust_domain()};
+}
+
+}  // namespace
+
+Tunnel::Tunnel(Loop& loop, Options options, TunnelOwner* owner)
+    : loop_(loop), options_(std::move(options)), owner_(owner),
+      channel_(std::make_unique<OpensslChannel>(*options_.credential, peer_rule(options_))),
+      session_(options_.role, options_.http2, *this), flush_(loop, [this] { flush(); }),
+      wake_(loop, [this] { session_.wake_blocked(); }), deadline_(loop, [this] { on_handshake_timeout(); }),
+      ping_(loop, [this] { on_ping_time(); }) {}
+
+void Tunnel::start(std::unique_ptr<Transport> transport) {
+  transport_ = std::move(transport);
+  if (options_.handshake_timeout > 0) deadline_.start(options_.handshake_timeout);
+  if (!is_server()) shake_hands();
+}
+
+void Tunnel::on_bytes(Bytes ciphertext) {
+  auto self = shared_from_this();
+  if (state_ == State::closing || state_ == State::closed) return;
+  channel_->feed(ciphertext);
+  if (state_ == State::handshake) shake_hands();
+  if (state_ == State::open) read_plaintext();
+}
+
+void Tunnel::shake_hands() {
+  TlsChannel::Handshake result = channel_->handshake();
+  if (!channel_->out.empty()) flush_.this_round();
+  if (result == TlsChannel::Handshake::failed) return fail_handshake(channel_->reason());
+  if (result == TlsChannel::Handshake::unfinished) return;
+  state_ = State::open;
+  peer_identity_ = channel_->peer_identity();
+  if (!is_server()) deadline_.stop();
+  session_.start();
+  ping_.start(kPingInterval);
+  if (owner_ != nullptr) owner_->on_tunnel_open(*this);
+}
+
+void Tunnel::read_plaintext() {
+  Room buffer = loop_.plain_buffer(options_.depth);
+  size_t have = 0;
+  ssize_t count;
+  do {
+    count = channel_->read(buffer.subspan(have));
+    if (count > 0) have += static_cast<size_t>(count);
+    // A record is at most 16 KiB; what does not fit whole waits for the next turn.
+    if (have == 0 || (count > 0 && buffer.size() - have >= 16384)) continue;
+    bool good = session_.receive(buffer.first(have));
+    have = 0;
+    if (state_ != State::open) return;
+    if (!good) {
+      if (is_server() && !session_.greeted() && owner_ != nullptr && !reported_) {
+        reported_ = true;
+        owner_->on_tunnel_failed(*this, {FailureCode::http2_handshake, session_.reason()});
+      }
+      return lose(TunnelLoss::error, session_.reason());
+    }
+    if (session_.greeted() && is_server()) deadline_.stop();
+  } while (count > 0);
+  if (count == TlsChannel::kClosed) lose(TunnelLoss::eof, "connection closed by its peer");
+  if (count == TlsChannel::kFailed) lose(TunnelLoss::error, channel_->reason());
+}
+
+void Tunnel::on_transport_end(int error) {
+  auto self = shared_from_this();
+  switch (state_) {
+    case State::handshake: fail_handshake("tls handshake eof"); return close();
+    case State::open:
+      if (error == 0) lose(TunnelLoss::eof, "connection closed by its peer");
+      else lose(TunnelLoss::error, os_error(error));
+      [[fallthrough]];
+    case State::closing: return close();
+    case State::closed: return;
+  }
+}
+
+bool Tunnel::seal() {
+  if (session_.out.empty()) return true;
+  bool good = channel_->write(session_.out.bytes());
+  session_.out.clear();
+  return good;
+}
+
+void Tunnel::flush() {
+  auto self = shared_from_this();
+  if (state_ == State::closed || transport_ == nullptr) return;
+  if (state_ == State::open && !seal()) return lose(TunnelLoss::error, channel_->reason());
+  while (!channel_->out.empty()) {
+    ssize_t sent = transport_->send(channel_->out.bytes());
+    if (sent == 0) return;
+    if (sent < 0) {
+      if (state_ == State::handshake) fail_handshake("tls handshake eof");
+      else if (state_ == State::open) lose(TunnelLoss::error, os_error(EPIPE));
+      return close();
+    }
+    channel_->out.consume(static_cast<size_t>(sent));
+  }
+  if (state_ == State::closing) {
+    if (!finished_) transport_->finish();
+    finished_ = true;
+  } else if (session_.has_blocked()) {
+    // Not at once: others have had no turn while this one filled its backlog.
+    wake_.next_round();
+  }
+}
+
+void Tunnel::release() {
+  if (state_ == State::handshake) return destroy();
+  if (state_ != State::open) return;
+  if (!releasing_) session_.goaway(0);
+  releasing_ = true;
+  if (streams() == 0) linger();
+}
+
+void Tunnel::drain() {
+  if (state_ == State::handshake) return destroy();
+  if (state_ != State::open || announced_) return;
+  announced_ = true;
+  session_.announce_shutdown();
+  session_.ping();
+}
+
+void Tunnel::destroy() {
+  auto self = shared_from_this();
+  if (state_ == State::closed) return;
+  if (state_ == State::open) {
+    if (is_server()) session_.shut_down();
+    session_.lose(TunnelLoss::error, "the tunnel was closed");
+    seal();
+  }
+  // Whether the peer takes it or not.
+  if (transport_ != nullptr && !channel_->out.empty()) transport_->send(channel_->out.bytes());
+  close();
+}
+
+void Tunnel::on_request(std::shared_ptr<Http2Stream> stream, Http2Request request) {
+  if (owner_ != nullptr) owner_->on_tunnel_request(*this, std::move(stream), std::move(request));
+  else session_.reset(*stream, Http2Error::refused_stream);
+}
+
+void Tunnel::on_stream_ended() {
+  if (state_ != State::open) return;
+  if (releasing_ && streams() == 0) return linger();
+  if (owner_ != nullptr) owner_->on_tunnel_changed(*this);
+}
+
+void Tunnel::on_goaway() {
+  if (state_ != State::open) return;
+  if (owner_ != nullptr) owner_->on_tunnel_changed(*this);
+  // A peer that opens nothing more and has nothing open is about to close.
+  if (state_ == State::open && !is_server() && streams() == 0) release();
+}
+
+void Tunnel::on_pong() {
+  if (announced_ && !releasing_) {
+    session_.shut_down();
+    releasing_ = true;
+    if (streams() == 0) return linger();
+  }
+  ping_sent_ = false;
+  ping_.start(kPingInterval);
+}
+
+void Tunnel::on_ping_time() {
+  if (state_ != State::open) return;
+  if (ping_sent_) return destroy();
+  ping_sent_ = true;
+  session_.ping();
+  ping_.start(kPingTimeout);
+}
+
+void Tunnel::on_handshake_timeout() {
+  auto self = shared_from_this();
+  if (state_ == State::closing) return close();
+  std::string limit = " within " + std::to_string(options_.handshake_timeout) + " ms";
+  if (state_ == State::handshake) return fail_handshake(is_server() ? "no TLS handshake" + limit : kDeadline);
+  if (owner_ != nullptr && !reported_) {
+    reported_ = true;
+    owner_->on_tunnel_failed(*this, {FailureCode::http2_handshake, "no preface" + limit});
+  }
+  destroy();
+}
+
+void Tunnel::fail_handshake(std::string detail) {
+  auto self = shared_from_this();
+  if (state_ != State::handshake) return;
+  state_ = State::closing;
+  if (owner_ != nullptr) owner_->on_tunnel_failed(*this, {FailureCode::io, std::move(detail)});
+  if (state_ == State::closing) linger();
+}
+
+// What was on it hears so, and the peer gets what is left to say.
+void Tunnel::lose(TunnelLoss loss, const std::string& reason) {
+  auto self = shared_from_this();
+  if (state_ != State::open) return;
+  session_.lose(loss, reason);
+  if (owner_ != nullptr) owner_->on_tunnel_changed(*this);
+  linger();
+}
+
+void Tunnel::linger() {
+  if (state_ == State::closed) return;
+  if (state_ == State::open) {
+    seal();
+    channel_->close();
+    state_ = State::closing;
+    if (owner_ != nullptr) owner_->on_tunnel_changed(*this);
+  }
+  ping_.stop();
+  loop_.keep(shared_from_this());
+  deadline_.start(kLinger);
+  flush_.this_round();
+}
+
+void Tunnel::close() {
+  if (state_ == State::closed) return;
+  auto self = shared_from_this();
+  if (state_ == State::open) session_.lose(TunnelLoss::error, "the tunnel was closed");
+  state_ = State::closed;
+  deadline_.stop();
+  ping_.stop();
+  channel_->out.clear();
+  if (transport_ != nullptr) transport_->close();
+  loop_.let_go(self);
+  loop_.retire(self);
+  TunnelOwner* owner = owner_;
+  owner_ = nullptr;
+  if (owner != nullptr) owner->on_tunnel_closed(*this);
+}
+
+}  // namespace culvert

@@ -1,0 +1,161 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "endpoint.h"
+#include "failure.h"
+
+// What crosses between the decision thread and the data threads: values, and objects named by id, never by pointer.
+namespace culvert {
+
+class TlsCredential;
+
+using HeaderField = std::pair<std::string, std::string>;
+// Never reused by one engine, so an answer that comes too late finds nobody.
+using ConnectionId = uint64_t;
+using PodId = uint32_t;
+
+enum class ListenerRole { outbound, inbound_plaintext, inbound_hbone };
+
+enum class OriginalSource { automatic, require, never };
+
+struct Keepalive {
+  int idle, interval, retries;  // milliseconds
+};
+
+struct SocketSettings {
+  uint32_t mark = 0;           // of connections that are made; 0 for none
+  uint32_t listener_mark = 0;  // accepted connections inherit it
+  bool reuse_port = false;
+  OriginalSource original_source = OriginalSource::never;
+  std::optional<Keepalive> keepalive;
+  bool user_timeout = false;
+  int connect_timeout = 10000, handshake_timeout = 0;  // milliseconds
+};
+
+struct Http2Settings {
+  uint32_t stream_window = 4194304, connection_window = 16777216, max_frame_size = 1048576;
+};
+
+struct PoolSettings {
+  uint32_t max_streams_per_tunnel = 100;
+  int64_t unused_release = 300000;  // milliseconds
+};
+
+struct ListenerAddress {
+  ListenerRole role;
+  Endpoint at;
+};
+
+struct PodSettings {
+  int netns = -1;  // borrowed for the call of `open`
+  std::vector<ListenerAddress> listeners;
+  SocketSettings sockets;
+  Http2Settings http2;
+  PoolSettings pool;
+};
+
+// Decisions.
+
+struct Refuse {
+  std::optional<Failure> failure;
+};
+
+struct Answer {
+  int status;
+};
+
+struct Direct {
+  Endpoint to;
+  std::string from;
+  std::string preface;
+  std::vector<HeaderField> response_headers;
+};
+
+struct Hop {
+  std::string authority;
+  std::vector<HeaderField> headers;
+  std::shared_ptr<const TlsCredential> credential;
+  std::vector<std::string> expected_identities;
+  std::string identity, application_ip;
+};
+
+struct ThroughTunnel {
+  Endpoint to;
+  Hop outer;
+  std::optional<Hop> inner;
+};
+
+using Decision = std::variant<Refuse, Answer, Direct, ThroughTunnel>;
+
+// Events.
+
+struct ConnectionAccepted {
+  ConnectionId id;
+  ListenerRole role;
+  Endpoint source, destination;
+};
+
+struct StreamRequested {
+  ConnectionId id;
+  Endpoint source, local;
+  std::string peer_identity;  // empty: none
+  std::string method;
+  std::optional<std::string> authority;
+  std::vector<HeaderField> headers;
+};
+
+struct CredentialWanted {
+  ConnectionId id;
+  Endpoint peer, local;
+};
+
+struct HandshakeFailed {
+  Endpoint peer, local;
+  std::string message;
+};
+
+struct SocketChanged {
+  ListenerRole role;
+  bool open;
+};
+
+struct ConnectionOpened {
+  ConnectionId id;
+  std::string peer_identity;
+  std::vector<std::string> baggage;
+};
+
+struct ConnectionProgressed {
+  ConnectionId id;
+  uint64_t from_client, to_client;
+};
+
+struct ConnectionClosed {
+  ConnectionId id;
+  uint64_t from_client, to_client;
+  double duration;  // milliseconds
+  std::optional<Failure> failure;
+};
+
+struct PodEnded {
+  uint32_t finished, cut;
+};
+
+struct Warned {
+  std::string message;
+};
+
+struct Event {
+  PodId pod;
+  std::variant<ConnectionAccepted, StreamRequested, CredentialWanted, HandshakeFailed, SocketChanged, ConnectionOpened,
+               ConnectionProgressed, ConnectionClosed, PodEnded, Warned>
+      what;
+};
+
+}  // namespace culvert

@@ -1,0 +1,76 @@
+import type { DataPath, PodHandler, PodOptions, PodPath } from '../data-path.ts'
+import { TunnelError } from '../errors.ts'
+import type { TunnelLog } from '../log.ts'
+import { loadBinding, NativeCredentials, type NativeEngine, type NativeEvent } from './binding.ts'
+import { NativePod } from './native-pod.ts'
+
+export interface NativeDataPathOptions {
+  readonly log: TunnelLog
+  /** Data threads. Default 1. */
+  readonly threads?: number
+}
+
+/** The data path over native/tunnel: bytes move on threads of its own, this thread only decides. */
+export function createNativeDataPath(options: NativeDataPathOptions): DataPath {
+  return new NativeDataPath(options)
+}
+
+class NativeDataPath implements DataPath {
+  readonly #log: TunnelLog
+  readonly #engine: NativeEngine
+  readonly #credentials: NativeCredentials
+  readonly #pods = new Map<number, NativePod>()
+  #closed = false
+
+  constructor({ log, threads = 1 }: NativeDataPathOptions) {
+    const binding = loadBinding()
+    this.#log = log
+    this.#credentials = new NativeCredentials(binding.credential)
+    this.#engine = new binding.Engine(threads, events => this.#onEvents(events))
+  }
+
+  async open(options: PodOptions, handler: PodHandler): Promise<PodPath> {
+    if (this.#closed) throw new TunnelError('TUNNEL_CLOSED', 'the data path was closed')
+    const netns = options.netns === undefined ? -1 : options.netns.fd
+    let opened: ReturnType<NativeEngine['open']>
+    try {
+      opened = this.#engine.open({ ...options, netns })
+    } catch (error) {
+      throw new TunnelError('TUNNEL_BIND', error instanceof Error ? error.message : String(error), { cause: error })
+    }
+    const { pod: id, listeners, originalSource } = opened
+    const pod = new NativePod({
+      id,
+      listeners,
+      originalSource,
+      handler,
+      log: this.#log,
+      engine: this.#engine,
+      credentials: this.#credentials
+    })
+    // No event of it can have come yet: they come on this thread, in batches.
+    this.#pods.set(id, pod)
+    return pod
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Promise.all([...this.#pods.values()].map(pod => pod.close()))
+    this.#engine.stop()
+  }
+
+  #onEvents(events: readonly NativeEvent[]): void {
+    for (const event of events) {
+      const pod = this.#pods.get(event.pod)
+      if (pod === undefined) continue
+      try {
+        pod.onEvent(event)
+      } catch (error) {
+        // A handler that throws is a mistake of ours; the events behind this one are about other connections.
+        this.#log.warn(`a handler failed: ${error instanceof Error ? error.stack : String(error)}`)
+      }
+      if (event.kind === 'ended' && pod.idle) this.#pods.delete(event.pod)
+    }
+  }
+}
