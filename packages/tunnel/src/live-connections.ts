@@ -5,7 +5,7 @@ import { joinFailure } from './failure.ts'
 // Often enough for metrics that are scraped every few seconds.
 const PROGRESS_INTERVAL = 1000
 
-export type CutReason = 'CUT' | 'DRAINED' | 'REVOKED'
+type CutReason = 'CUT' | 'DRAINED'
 
 /** One connection or stream from its accept to its outcome. */
 export class LiveConnection {

@@ -11,8 +11,8 @@ export interface ConnectionRecords {
   readonly progress: (batch: readonly Progress[]) => void
   /** Ends a record that the data path never got to see succeed. */
   readonly reject: (id: ConnectionId, error: ConnectionError) => void
-  /** False when there is no such record: refused early or ended before. */
-  readonly close: (outcome: Outcome) => boolean
+  /** Does nothing when there is no such record: refused early or ended before. */
+  readonly close: (outcome: Outcome) => void
 }
 
 interface Record {
@@ -65,10 +65,9 @@ export function createConnectionRecords(options: {
     },
     close: outcome => {
       const record = records.get(outcome.id)
-      if (record === undefined) return false
+      if (record === undefined) return
       records.delete(outcome.id)
       finish(record, outcome, outcome.failure && connectionError(outcome.failure))
-      return true
     }
   }
 }

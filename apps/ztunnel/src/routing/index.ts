@@ -15,22 +15,10 @@
  *
  * Inbound plaintext, 4: `refuseInboundSelfCall`, then policies, then the original destination itself.
  */
-export { type Authority, parseAuthority } from './authority.ts'
-export { describeWorkload, serviceOfInbound, sourceOfInbound, type WorkloadDescription } from './description.ts'
+export { describeWorkload, serviceOfInbound, sourceOfInbound } from './description.ts'
 export { refuseRequest, routeInbound } from './inbound.ts'
 export { routeOutbound } from './outbound.ts'
 export { refuseInboundSelfCall, refuseOutboundSelfCall } from './self-call.ts'
-export { type Answers, type Decision, decide, type Question, type QuestionAnswer } from './question.ts'
-export { endpointText, type Refusal, type RefusalCode, unknownSourceWorkload } from './refusal.ts'
-export type {
-  AcceptedRoute,
-  DoubleHboneRoute,
-  HboneRoute,
-  InboundRequest,
-  InboundRoute,
-  OutboundRequest,
-  OutboundRoute,
-  PlainRoute,
-  RoutingContext,
-  SocketAddress
-} from './route.ts'
+export { type Answers, decide } from './question.ts'
+export { endpointText, unknownSourceWorkload } from './refusal.ts'
+export type { AcceptedRoute, DoubleHboneRoute, HboneRoute, PlainRoute, RoutingContext } from './route.ts'
