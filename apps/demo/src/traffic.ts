@@ -19,15 +19,15 @@ const serverPort = (a: number, b: number): number => (a === tunnel || b === tunn
 export const holds = (packets: readonly CapturedPacket[], text: string): boolean =>
   packets.some(({ payload }) => payload.includes(text))
 
-/** Whether every connection's first payload is a TLS record: handshake, version 3.x. */
-export function startsWithTls(packets: readonly CapturedPacket[]): boolean {
+/** Whether the first payload seen of every connection, in either direction, is a TLS record: type 20 to 23, version 3.x. */
+export function isTls(packets: readonly CapturedPacket[]): boolean {
   const seen = new Set<string>()
   for (const { source, destination, payload } of packets) {
-    if (payload.length === 0) continue
     const direction = `${source.ip}:${source.port}>${destination.ip}:${destination.port}`
-    if (seen.has(direction)) continue
+    if (payload.length === 0 || seen.has(direction)) continue
     seen.add(direction)
-    if (payload[0] !== 0x16 || payload[1] !== 0x03) return false
+    const [type = 0, version] = payload
+    if (type < 20 || type > 23 || version !== 3) return false
   }
   return seen.size > 0
 }

@@ -1,7 +1,7 @@
 import type { V1Pod } from '@culvert/kubernetes'
 import { namespaces } from '@culvert/kubernetes'
 import { hold } from '../errors.ts'
-import { between, captured, holds, serverPorts, startsWithTls } from '../traffic.ts'
+import { between, captured, holds, serverPorts, isTls } from '../traffic.ts'
 import { askFrom, bookstorePods, eventually, namespace, podOf, type Step, type World } from '../world.ts'
 import { bookstoreIps, podTraffic, secret } from './plain-traffic.ts'
 
@@ -55,10 +55,11 @@ export const enrolment: Step = {
       serverPorts(seen).join() === '15008',
       `ports other than 15008 between bookstore pods: ${serverPorts(seen).join(', ')}`
     )
+    hold(isTls(seen), 'what crosses the nodes on port 15008 is not TLS')
     hold(!holds(seen, secret), 'the capture between the nodes still holds the answer in plain text')
     return [
       `${count} pods enrolled in ${took} ms, no container restarted; first traffic over HBONE ${firstTunnel} after the start`,
-      `${seen.length} packets between bookstore pods, all on port 15008${startsWithTls(seen) ? ', every connection beginning with a TLS handshake' : ''}; the answer's text is in none of them`,
+      `${seen.length} packets between bookstore pods, all on port 15008 and all TLS; the answer's text is in none of them`,
       await fateOfTheOldConnection(world)
     ]
   }
