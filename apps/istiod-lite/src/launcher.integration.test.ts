@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { createKubernetesClient, kubeConfigFromText, namespaces, secrets } from '@culvert/kubernetes'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ApiServer, startApiServer } from '../../../packages/lab/src/api-server/index.ts'
+import { type ApiServer, startApiServer } from '@culvert/lab/api-server'
 
 const launcher = fileURLToPath(new URL('../bin/istiod-lite', import.meta.url))
 const anyPort = ['httpAddr', 'monitoringAddr', 'grpcAddr', 'secureGRPCAddr'].map(flag => `--${flag}=127.0.0.1:0`)

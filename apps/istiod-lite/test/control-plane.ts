@@ -11,7 +11,7 @@ import {
 } from '@culvert/kubernetes'
 import { createLog, parseScopeLevels } from '@culvert/telemetry'
 // The API server alone, without the rest of a cluster.
-import { startApiServer } from '../../../packages/lab/src/api-server/index.ts'
+import { startApiServer } from '@culvert/lab/api-server'
 import { createIstiod } from '../src/istiod.ts'
 import { parseArguments } from '../src/settings/arguments.ts'
 import { defaultMeshConfig } from '../src/settings/mesh-config.ts'

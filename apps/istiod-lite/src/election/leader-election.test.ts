@@ -2,7 +2,7 @@ import { createKubernetesClient, kubeConfigFromText, type KubernetesClient, name
 import { createLog, parseScopeLevels } from '@culvert/telemetry'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../test/eventually.ts'
-import { type ApiServer, startApiServer } from '../../../../packages/lab/src/api-server/index.ts'
+import { type ApiServer, startApiServer } from '@culvert/lab/api-server'
 import { systemClock } from '../clock.ts'
 import { startLeaderElection } from './leader-election.ts'
 import { configMapLock, leaseLock } from './leader-locks.ts'
