@@ -76,7 +76,8 @@ export function createDeltaStream(options: {
       } = request
       const known = subscriptions.get(typeUrl)
       if (errorDetail !== undefined) {
-        const message = errorDetail.message ?? ''
+        // Kept as long as the stream.
+        const message = (errorDetail.message ?? '').slice(0, 1024)
         if (known !== undefined) known.lastError = message
         return { kind: 'nack', message }
       }

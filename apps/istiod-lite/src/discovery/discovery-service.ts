@@ -24,7 +24,7 @@ export interface Connection {
 export interface DiscoveryEvents {
   connected(connection: Connection): void
   closed(connection: Connection): void
-  sent(typeUrl: string, resources: number): void
+  sent(typeUrl: string): void
   rejected(typeUrl: string): void
   expiredNonce(): void
 }
@@ -76,8 +76,9 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
   }
 
   function write(call: Call, response: DeltaDiscoveryResponse): Promise<void> {
-    const { typeUrl = '', resources = [] } = response
-    events.sent(typeUrl, resources.length)
+    // Of a stream that has ended no event would come any more, and the push would be under way for ever.
+    if (call.cancelled || call.writableEnded) return Promise.resolve()
+    events.sent(response.typeUrl ?? '')
     if (call.write(response)) return Promise.resolve()
     return new Promise(resolve => {
       const done = (): void => {
@@ -139,11 +140,13 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
     const outcome = connection.stream.request(request)
     if (outcome.kind === 'response') {
       logResponse(connection, outcome.response, 'PUSH request')
-      void write(call, outcome.response)
+      // Whoever does not read its answers is not asked what else it wants.
+      call.pause()
+      void write(call, outcome.response).then(() => call.resume())
     } else if (outcome.kind === 'nack') {
       events.rejected(request.typeUrl ?? '')
-      // The client's words, bounded and escaped: they come from outside.
-      const words = JSON.stringify(outcome.message.slice(0, 1024))
+      // The client's words, escaped: they come from outside.
+      const words = JSON.stringify(outcome.message)
       log.warn(`ADS: ${connection.id} rejected ${JSON.stringify(request.typeUrl ?? '')}: ${words}`)
     } else if (outcome.kind === 'stale') {
       events.expiredNonce()
@@ -152,17 +155,21 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
 
   function handle(call: Call, authenticated: boolean): void {
     calls.add(call)
-    const gone = (): void => void calls.delete(call)
-    for (const event of ['close', 'end', 'error', 'cancelled']) call.once(event, gone)
     // Requests that arrive while the caller is being checked wait here; a client sends two before any answer.
     const early: DeltaDiscoveryRequest[] = []
     let connection: Connection | undefined
     let admitted: { caller: Caller | undefined } | undefined
-    let failed = false
+    let over = false
+    // Also while the caller is still being checked: a stream that is opened after its end never leaves again.
+    const gone = (): void => {
+      over = true
+      calls.delete(call)
+    }
+    for (const event of ['close', 'end', 'error', 'cancelled']) call.once(event, gone)
 
     const refuse = (error: unknown): void => {
-      if (failed) return
-      failed = true
+      if (over) return
+      over = true
       const known = error instanceof AdmissionError
       if (!known)
         log.error(`ADS: ${JSON.stringify(call.getPeer())}: ${error instanceof Error ? error.message : String(error)}`)
@@ -170,7 +177,7 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
       fail(call, known ? error.code : status.UNKNOWN, known ? error.message : 'internal error')
     }
     const take = (request: DeltaDiscoveryRequest): void => {
-      if (failed || admitted === undefined) return
+      if (over || admitted === undefined) return
       try {
         connection ??= open(call, request, admitted.caller)
         serve(connection, call, request)
@@ -179,7 +186,7 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
       }
     }
     call.on('data', (request: DeltaDiscoveryRequest) => {
-      if (failed) return
+      if (over) return
       if (admitted !== undefined) return take(request)
       if (early.length >= 16)
         return refuse(new AdmissionError(status.RESOURCE_EXHAUSTED, 'too many requests before admission'))
@@ -189,7 +196,7 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
     call.on('error', () => {})
     admission(call, authenticated).then(caller => {
       admitted = { caller }
-      early.forEach(take)
+      early.splice(0).forEach(take)
     }, refuse)
   }
 
