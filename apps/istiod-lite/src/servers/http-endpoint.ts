@@ -3,7 +3,6 @@ import type { ListenAddress } from '../settings/arguments.ts'
 import { listenOn } from './listen.ts'
 
 export interface HttpCall {
-  readonly method: string
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
@@ -37,9 +36,10 @@ function send(
 export async function startHttpEndpoint(address: ListenAddress, route: HttpRoute): Promise<HttpEndpoint> {
   const server = createServer({ maxHeaderSize: 8192, headersTimeout: 2000, connectionsCheckingInterval: 500 })
   server.on('request', (request, response) => {
-    const url = new URL(request.url ?? '/', 'http://istiod')
+    // A target such as `//` is no URL.
+    const url = URL.parse(request.url ?? '/', 'http://istiod')
+    if (url === null) return send(response, { status: 400 })
     const call: HttpCall = {
-      method: request.method ?? 'GET',
       path: url.pathname,
       query: url.searchParams,
       headers: request.headers,

@@ -8,9 +8,9 @@ export function listenOn(server: Server, { host, port }: ListenAddress): Promise
     const failed = (cause: Error): void => {
       reject(new IstiodError('ISTIOD_LISTEN', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
     }
-    server.once('error', failed)
+    // Stays on: a connection that cannot be accepted, for want of descriptors, is no reason to end the process.
+    server.on('error', failed)
     server.listen(host === '' ? { port } : { host, port }, () => {
-      server.off('error', failed)
       const bound = server.address() as AddressInfo
       resolve({ host: bound.address, port: bound.port })
     })
