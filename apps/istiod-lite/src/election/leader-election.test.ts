@@ -28,6 +28,45 @@ describe('one look at the record', () => {
   })
 })
 
+it('leads no longer than its lease while the API server does not answer, and wins again', async () => {
+  let now = 0
+  let answers = true
+  let next = (): void => {}
+  let wins = 0
+  const turn = () => new Promise<void>(resolve => setImmediate(resolve))
+  const hanging = new Promise<never>(() => {})
+  const election = startLeaderElection({
+    lock: {
+      name: 'l',
+      read: async () => (answers ? { record: undefined, version: '1' } : hanging),
+      write: async () => {}
+    },
+    identity: 'a',
+    onLead: () => wins++,
+    clock: {
+      now: () => now,
+      after(_, call) {
+        next = call
+        return () => {}
+      }
+    },
+    log
+  })
+  await turn()
+  expect([election.leads, wins]).toEqual([true, 1])
+  now = 22_500
+  expect(election.leads).toBe(true)
+  now = 22_501
+  expect(election.leads).toBe(false)
+  next()
+  await turn()
+  expect([election.leads, wins]).toEqual([true, 2])
+  answers = false
+  next()
+  now += 30_000
+  expect(election.leads).toBe(false)
+})
+
 describe('two replicas on a real API server', () => {
   let api: ApiServer
   let client: KubernetesClient
@@ -47,7 +86,7 @@ describe('two replicas on a real API server', () => {
       const election = startLeaderElection({
         lock: lock(client, 'mesh', 'leader'),
         identity,
-        leaseSeconds: 1,
+        leaseSeconds: 2,
         onLead: won.resolve,
         clock: systemClock,
         log

@@ -24,7 +24,7 @@ export interface LeaderElectionOptions {
 /** Takes part in an election as client-go does, so that replicas of either project share the work. */
 export function startLeaderElection(options: LeaderElectionOptions): LeaderElection {
   const { lock, identity, leaseSeconds = 30, onLead, clock, log } = options
-  let leads = false
+  let won = false
   let renewedAt = 0
   let seenVersion: string | undefined
   let unchangedSince = clock.now()
@@ -32,6 +32,10 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
   let stopped = false
   let cancel = (): void => {}
   let turn = Promise.resolve()
+
+  // Another may take the lead once the lease is over, so this one gives it up a little earlier: also while the API server
+  // does not answer.
+  const leads = (): boolean => won && clock.now() - renewedAt <= leaseSeconds * 750
 
   async function look(): Promise<void> {
     const { record, version } = await lock.read()
@@ -41,14 +45,16 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     }
     const step = electionStep(record, { identity, leaseSeconds, now: clock.now(), unchangedSince })
     if (step.kind === 'wait') {
-      leads = false
+      won = false
       return
     }
+    const asked = clock.now()
     await lock.write(step.record)
     last = step.record
-    renewedAt = clock.now()
-    if (leads) return
-    leads = true
+    const led = leads()
+    won = true
+    renewedAt = asked
+    if (led) return
     log.info(`leading ${lock.name}`)
     onLead()
   }
@@ -57,9 +63,8 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     if (stopped) return
     turn = look().catch(error => {
       const lost = error instanceof KubernetesError && /CONFLICT|ALREADY_EXISTS/.test(error.code)
-      // Another may take the lead once the lease is over, so this one gives it up a little earlier.
-      if (lost || clock.now() - renewedAt > leaseSeconds * 750) leads = false
-      if (!lost) log.warn(`election ${lock.name}: ${(error as Error).message}`)
+      if (lost) won = false
+      else log.warn(`election ${lock.name}: ${(error as Error).message}`)
     })
     void turn.then(() => {
       if (!stopped) cancel = clock.after(leaseSeconds * 250, next)
@@ -69,14 +74,14 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
 
   return {
     get leads() {
-      return leads
+      return leads()
     },
     async stop() {
       stopped = true
       cancel()
       await turn
-      if (!leads || last === undefined) return
-      leads = false
+      if (!leads() || last === undefined) return
+      won = false
       await lock.write({ ...last, holder: '', leaseSeconds: 1 }).catch(error => {
         log.debug(`election ${lock.name}: cannot give up the lead: ${(error as Error).message}`)
       })
