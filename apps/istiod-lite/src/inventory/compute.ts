@@ -79,7 +79,6 @@ export function computeUnit(views: Views, options: ComputeOptions, unit: string,
     case 'gateway':
       return gateway(views, read, namespace, name)
     case 'staticStrict':
-      read(topics.anyPeer)
       if (views.tables.peerAuthentication.size === 0) return nothing
       return { addresses: [], policies: [staticStrict(views.mesh.rootNamespace)] }
     default:

@@ -333,31 +333,37 @@ describe('waypoints', () => {
 })
 
 describe('with waypoint policies on', () => {
-  const policyName = 'shop/istio_allow_waypoint_shop_gate'
-  const instance = (name: string, ip: string) =>
-    pod(name, { ip, labels: { 'gateway.networking.k8s.io/gateway-name': 'gate', app: 'gate' } })
+  const policyName = 'infra/istio_allow_waypoint_infra_gate'
+  const instance = (name: string, ip: string): V1Pod => ({
+    ...pod(name, { ip, namespace: 'infra', labels: { 'gateway.networking.k8s.io/gateway-name': 'gate', app: 'gate' } }),
+    spec: { serviceAccountName: 'gate-sa', nodeName: 'n1', containers: [{ name: 'a', image: 'x' }] }
+  })
+  const allowedRoutes = { namespaces: { from: 'All' } }
+  const listeners = [{ name: 'mesh', port: 15008, protocol: 'HBONE', allowedRoutes }]
+  const use = { 'istio.io/use-waypoint': 'gate', 'istio.io/use-waypoint-namespace': 'infra' }
 
-  it('bound workloads let in the waypoint’s own pods, once it has any', () => {
+  // That an ALLOW of others refuses a peer is ztunnel's part of the statement.
+  it('[authorization-30] bound workloads let in the waypoint’s own pods, once it has any', () => {
     const h = harness({ waypointPolicies: true })
-      .put('gateway', gateway('gate'))
-      .put('service', service('cart', {}, { labels: { 'istio.io/use-waypoint': 'gate' } }))
+      .put('gateway', gateway('gate', { ns: 'infra', listeners }))
+      .put('service', service('cart', {}, { labels: use }))
       .put('pod', pod('a'))
       .put('pod', pod('b', { ip: '10.0.0.2', labels: { app: 'other' } }))
     h.changes()
     expect(h.workload('a')?.authorizationPolicies).toEqual([])
     expect(h.put('pod', instance('gate-1', '10.0.0.9')).changes()).toEqual([
-      'k//Pod/shop/a',
-      'k//Pod/shop/gate-1',
-      policyName
+      policyName,
+      'k//Pod/infra/gate-1',
+      'k//Pod/shop/a'
     ])
     expect(h.published.policy(policyName)?.message).toMatchObject({
       action: 0,
       scope: 2,
-      rules: [{ clauses: [{ matches: [{ principals: [{ exact: 'cluster.local/ns/shop/sa/cart' }] }] }] }]
+      rules: [{ clauses: [{ matches: [{ principals: [{ exact: 'cluster.local/ns/infra/sa/gate-sa' }] }] }] }]
     })
     expect(h.workload('a')?.authorizationPolicies).toEqual([policyName])
     expect(h.workload('b')?.authorizationPolicies).toEqual([])
-    expect(h.workload('gate-1')?.authorizationPolicies).toEqual([])
+    expect(h.workload('gate-1', 'infra')?.authorizationPolicies).toEqual([])
     h.remove('pod', instance('gate-1', '10.0.0.9')).changes()
     expect(h.published.policy(policyName)).toBeUndefined()
     expect(h.workload('a')?.authorizationPolicies).toEqual([])
@@ -492,6 +498,18 @@ describe('ServiceEntry and WorkloadEntry', () => {
     expect(name()).toBe('old')
     h.remove('serviceEntry', old).changes()
     expect(name()).toBe('young')
+  })
+
+  it('an entry that lost its host says nothing of the pods it selects', () => {
+    const hosts = ['cart.shop.svc.cluster.local']
+    const rival = entry('rival', { hosts, workloadSelector: { labels: { app: 'cart' } } })
+    rival.spec.ports = [{ number: 80, name: 'http', protocol: 'TCP' }]
+    const h = harness().put('pod', pod('a')).put('serviceEntry', rival).put('service', service('cart'))
+    h.changes()
+    const target = () => h.workload('a')?.services?.[cart]?.ports?.[0]?.targetPort
+    expect(target()).toBe(8080)
+    h.remove('service', service('cart')).changes()
+    expect(target()).toBe(80)
   })
 })
 

@@ -237,7 +237,8 @@ export function createInventory(options: InventoryOptions): Inventory {
       for (const host of new Set([...(old?.spec?.hosts ?? []), ...(now?.spec?.hosts ?? [])])) {
         graph.touch(topics.host(host))
       }
-      if (!differ(old?.spec, now?.spec)) return
+      const seen = (entry: typeof now) => entry && [entry.spec, entry.metadata?.labels]
+      if (!differ(seen(old), seen(now))) return
       const selectors = [old?.spec?.workloadSelector?.labels, now?.spec?.workloadSelector?.labels]
       touchSelected(topics.selectors(namespace), selectors)
     },

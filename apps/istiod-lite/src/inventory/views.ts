@@ -61,7 +61,6 @@ export const topics = {
   slicesOfPod: (namespace: string, name: string) => `slices-of-pod ${namespace}/${name}`,
   policies: (namespace: string) => `policies ${namespace}`,
   peers: (namespace: string) => `peers ${namespace}`,
-  anyPeer: 'any-peer',
   waypoint: (namespace: string, name: string) => `waypoint ${namespace}/${name}`,
   host: (hostname: string) => `host ${hostname}`,
   /** Labels of a Service or ServiceEntry, for those who refer to it by name. */
@@ -71,12 +70,8 @@ export const topics = {
 }
 
 /** Services and entries of the namespace whose selector matches. */
-export function selectingServices(
-  { tables, mesh }: Views,
-  read: Read,
-  namespace: string,
-  labels: Labels
-): ServiceFacts[] {
+export function selectingServices(views: Views, read: Read, namespace: string, labels: Labels): ServiceFacts[] {
+  const { tables, mesh } = views
   read(topics.selectors(namespace))
   const facts: ServiceFacts[] = []
   for (const service of tables.service.in(namespace)) {
@@ -88,7 +83,9 @@ export function selectingServices(
   for (const entry of tables.serviceEntry.in(namespace)) {
     const selector = entry.spec?.workloadSelector?.labels ?? {}
     if (Object.keys(selector).length === 0 || !matchesLabels(selector, labels)) continue
-    for (const host of new Set(entry.spec?.hosts ?? [])) facts.push(serviceEntryFacts(entry, host))
+    for (const host of new Set(entry.spec?.hosts ?? [])) {
+      if (ownsHost(views, read, entry, host)) facts.push(serviceEntryFacts(entry, host))
+    }
   }
   return facts
 }
