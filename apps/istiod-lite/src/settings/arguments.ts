@@ -14,7 +14,6 @@ export interface Arguments {
   readonly kubeconfig: string | undefined
   readonly meshConfig: string
   readonly clusterAliases: ReadonlySet<string>
-  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined
   /** Flags of Istio that change nothing here. */
   readonly ignored: readonly string[]
 }
@@ -86,7 +85,6 @@ export function parseArguments(argv: readonly string[]): Arguments {
     flags.delete(name)
     return value ?? fallback
   }
-  const [cert, key, ca] = [take('tlsCertFile', ''), take('tlsKeyFile', ''), take('caCertFile', '')]
   const kubeconfig = take('kubeconfig', '')
   const known = {
     monitoringAddr: required('monitoringAddr', take('monitoringAddr', ':15014')),
@@ -99,8 +97,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     maxConnectionAgeMs: duration('keepaliveMaxServerConnectionAge', take('keepaliveMaxServerConnectionAge', '30m')),
     kubeconfig: kubeconfig === '' ? undefined : kubeconfig,
     meshConfig: take('meshConfig', './etc/istio/config/mesh'),
-    clusterAliases: new Set(take('clusterAliases', '').split(',').filter(Boolean)),
-    tls: cert !== '' && key !== '' && ca !== '' ? { cert, key, ca } : undefined
+    clusterAliases: new Set(take('clusterAliases', '').split(',').filter(Boolean))
   }
   return { ...known, ignored: [...flags.keys()] }
 }
