@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { get as httpGet } from 'node:http'
 import { connect as connectTls } from 'node:tls'
 import {
   authorizationPolicies,
@@ -345,8 +346,10 @@ describe('the certificate service', () => {
 
   it('[identity-ca-2] writes a trust domain with @ as a host', async () => {
     await using at = await startControlPlane({ beside: plane, trustDomain: 'ops@acme.test' })
-    const { chain } = await ask({ headers: bearer(cartToken) }, secure(at))
+    const { chain, privateKey } = await ask({ headers: bearer(cartToken) }, secure(at))
     expect(leafOf(chain).subjectAltName).toBe('URI:spiffe://ops.acme.test/ns/shop/sa/cart')
+    const identity = { certificateChain: chain.slice(0, -1).join(''), privateKey }
+    expect((await ask({}, connect(at.securePort, secureCredentials(at.root, identity)))).chain).toHaveLength(2)
   })
 })
 
@@ -385,7 +388,7 @@ describe('the authority’s objects', () => {
     const expected = { 'root-cert.pem': plane.root, other: 'kept' }
     await eventually(async () => (await root('fresh'))?.data).toEqual(expected)
 
-    for (const name of ['kube-system', 'kube-public']) {
+    for (const name of ['kube-public', 'kube-system']) {
       if ((await plane.client.get(namespaces, { name })) === undefined) await plane.createNamespace(name)
     }
     await eventually(async () => (await root('kube-system'))?.data?.['root-cert.pem']).toBe(plane.root)
@@ -433,7 +436,18 @@ describe('what operators see', () => {
     const { type, text } = await get(plane.monitoringPort, '/metrics')
     expect(type).toContain('text/plain; version=0.0.4')
     expect(text).toMatch(/^citadel_server_success_cert_issuance_count [1-9]/m)
+    expect(text).toMatch(/^pilot_debounce_time_count [1-9]/m)
     expect(text).toMatch(/^pilot_xds_pushes\{type="wds"\} [1-9]/m)
+  })
+
+  it('outlives a request target that is no URL', async () => {
+    const answered = await new Promise<number | undefined>((resolve, reject) => {
+      httpGet({ port: plane.httpPort, host: '127.0.0.1', path: '//' }, ({ statusCode }) => resolve(statusCode)).on(
+        'error',
+        reject
+      )
+    })
+    expect(answered).toBe(400)
   })
 
   it('lists its clients and what they were sent', async () => {

@@ -43,6 +43,8 @@ const computeBudgetMs = 20
 /** The control plane: objects in, resources and certificates out. */
 export function createIstiod(settings: Settings, client: KubernetesClient, log: Log): Istiod {
   const { trustDomain, rootNamespace, namespace } = settings
+  // In a SPIFFE ID the trust domain is a host, which has no @.
+  const identityDomain = trustDomain.replaceAll('@', '.')
   const clock = systemClock
   const metrics = createIstiodMetrics(version)
   const stop = new AbortController()
@@ -74,7 +76,7 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     audiences: settings.tokenAudiences,
     clusterId: settings.clusterId,
     clusterAliases: settings.arguments.clusterAliases,
-    trustDomain: () => trustDomain,
+    trustDomain: identityDomain,
     clock
   })
   async function authenticateCall(
@@ -107,8 +109,8 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     quiet: settings.debounce.quietMs,
     longest: settings.debounce.longestMs,
     clock,
-    push(changes) {
-      metrics.trigger('ambient')
+    push(changes, waited) {
+      metrics.debounced(waited)
       adsLog.info(`Push debounce stable: ${changes.addresses.size} addresses, ${changes.policies.size} policies`)
       discovery.push(changes)
     }
@@ -166,7 +168,7 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
   const grpc = createGrpcServers({
     handlers: { discovery: discovery.handler, certificates: settings.authority.enabled ? certificates : undefined },
     maxConnectionAgeMs: settings.arguments.maxConnectionAgeMs,
-    trustDomain,
+    trustDomain: identityDomain,
     log: log.scope('tls')
   })
 
@@ -213,9 +215,9 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     expiry()
     state.onChange(() => {
       expiry()
-      servingIdentity(state, settings).then(grpc.setIdentity, error => {
-        caLog.error(`cannot renew the serving certificate: ${error.message}`)
-      })
+      servingIdentity(state, settings)
+        .then(grpc.setIdentity)
+        .catch(error => caLog.error(`cannot renew the serving certificate: ${error.message}`))
     })
     await publishRoot(state).catch(error => {
       if (!stop.signal.aborted) caLog.error(`cannot publish the root: ${error.message}`)

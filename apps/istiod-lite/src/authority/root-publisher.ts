@@ -105,6 +105,8 @@ export async function startRootPublisher(options: RootPublisherOptions): Promise
   await Promise.all([...informers.values()].map(informer => informer.start({ signal })))
   for (const informer of informers.values()) {
     informer.on({
+      // By another's hand, in between our look and our write.
+      added: object => enqueue(object.metadata?.namespace),
       updated: (_, now) => enqueue(now.metadata?.namespace),
       deleted: object => enqueue(object.metadata?.namespace)
     })

@@ -73,8 +73,9 @@ export async function loadSelfSignedCa(options: SelfSignedOptions): Promise<KeyM
       if (error instanceof IstiodError || signal.aborted) throw error
       if (performance.now() - begin > giveUpMs) throw error
       const lost = error instanceof KubernetesError && error.code === 'KUBERNETES_ALREADY_EXISTS'
-      if (lost) continue
-      log.warn(`cannot load or create Secret ${namespace}/${caSecretName}, trying again: ${(error as Error).message}`)
+      if (!lost) {
+        log.warn(`cannot load or create Secret ${namespace}/${caSecretName}, trying again: ${(error as Error).message}`)
+      }
       await sleep(wait, undefined, { signal })
     }
   }

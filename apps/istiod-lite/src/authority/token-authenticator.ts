@@ -13,7 +13,7 @@ export interface TokenAuthenticatorOptions {
   readonly clusterId: string
   /** `--clusterAliases`: names that mean this cluster too. */
   readonly clusterAliases: ReadonlySet<string>
-  readonly trustDomain: () => string
+  readonly trustDomain: string
   readonly clock: Clock
 }
 
@@ -48,8 +48,7 @@ export function callerOfReview({ status = {} }: V1TokenReview, trustDomain: stri
   if (parts.length !== 4) throw refused(`user ${JSON.stringify(user.username ?? '')} is no service account name`)
   const extra = (key: string): string => user.extra?.[`authentication.kubernetes.io/${key}`]?.[0] ?? ''
   const [podName, podUid] = [extra('pod-name'), extra('pod-uid')]
-  // In a SPIFFE ID the trust domain is a host, which has no @.
-  const id = formatSpiffeId({ trustDomain: trustDomain.replaceAll('@', '.'), namespace, serviceAccount })
+  const id = formatSpiffeId({ trustDomain, namespace, serviceAccount })
   return {
     identities: [id],
     namespace,
@@ -61,29 +60,30 @@ export function callerOfReview({ status = {} }: V1TokenReview, trustDomain: stri
 /** Service-account tokens, by TokenReview. */
 export function createTokenAuthenticator(options: TokenAuthenticatorOptions): TokenAuthenticator {
   const { client, audiences, clusterId, clusterAliases, trustDomain, clock } = options
-  const reviews = new Map<string, { until: number; review: Promise<V1TokenReview> }>()
+  // Tokens by their hash, and the caller alone of a review, which repeats the token: a memory dump should hand out none.
+  const reviews = new Map<string, { until: number; caller: Promise<Caller> }>()
 
-  function review(token: string): Promise<V1TokenReview> {
-    // Kept by hash: a memory dump should not hand out tokens.
+  function review(token: string): Promise<Caller> {
     const key = createHash('sha256').update(token).digest('base64')
     const known = reviews.get(key)
-    if (known !== undefined && known.until > clock.now()) return known.review
-    const made = client.create(tokenReviews, { spec: { token, audiences: [...audiences] } })
+    if (known !== undefined && known.until > clock.now()) return known.caller
+    const caller = client
+      .create(tokenReviews, { spec: { token, audiences: [...audiences] } })
+      .then(answered => callerOfReview(answered, trustDomain))
     if (reviews.size >= mostReviews) reviews.clear()
-    const entry = { until: Math.min(clock.now() + reuseMs, expiry(token)), review: made }
+    const entry = { until: Math.min(clock.now() + reuseMs, expiry(token)), caller }
     reviews.set(key, entry)
-    const forget = (): void => {
-      if (reviews.get(key) === entry) reviews.delete(key)
-    }
     // Only what was accepted is remembered: a refusal may be of a moment ago.
-    made.then(({ status }) => status?.authenticated !== true && forget(), forget)
-    return made
+    caller.catch(() => {
+      if (reviews.get(key) === entry) reviews.delete(key)
+    })
+    return caller
   }
 
   return async (token, cluster) => {
     if (cluster !== '' && cluster !== clusterId && !clusterAliases.has(cluster)) {
       throw refused(`no API server is known for cluster ${JSON.stringify(cluster.slice(0, 200))}`)
     }
-    return callerOfReview(await review(token), trustDomain())
+    return review(token)
   }
 }

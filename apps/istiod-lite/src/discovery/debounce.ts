@@ -7,7 +7,8 @@ export interface DebounceOptions {
   /** Milliseconds after which a push comes however restless it is (`PILOT_DEBOUNCE_MAX`). */
   readonly longest: number
   readonly clock: Clock
-  readonly push: (changes: Changes) => void
+  /** `waited`: milliseconds since the first of the changes. */
+  readonly push: (changes: Changes, waited: number) => void
 }
 
 export interface Debounce {
@@ -34,7 +35,7 @@ export function createDebounce({ quiet, longest, clock, push }: DebounceOptions)
     cancel = undefined
     const changes = gathered
     gathered = noChanges()
-    push(changes)
+    push(changes, clock.now() - first)
   }
 
   return {

@@ -34,15 +34,16 @@ const changes = (...names: string[]) => ({ addresses: new Set(names), policies: 
 describe('debounce', () => {
   it('pushes once it was quiet, everything together', () => {
     const clock = fakeClock()
-    const pushed: string[][] = []
-    const debounce = createDebounce({ quiet: 100, longest: 10_000, clock, push: c => pushed.push([...c.addresses]) })
+    const pushed: unknown[] = []
+    const push = (c: ReturnType<typeof changes>, waited: number) => pushed.push([[...c.addresses], waited])
+    const debounce = createDebounce({ quiet: 100, longest: 10_000, clock, push })
     debounce.add(changes('a'))
     clock.advance(99)
     debounce.add(changes('b', 'a'))
     clock.advance(99)
     expect(pushed).toEqual([])
     clock.advance(1)
-    expect(pushed).toEqual([['a', 'b']])
+    expect(pushed).toEqual([[['a', 'b'], 199]])
   })
 
   it('pushes at the longest wait, however restless it is', () => {

@@ -9,8 +9,8 @@ export interface IstiodMetrics {
   pushed(typeUrl: string): void
   rejected(typeUrl: string): void
   expiredNonce(): void
-  trigger(kind: 'ambient' | 'proxyrequest'): void
-  debounced(seconds: number): void
+  /** One push of changes that were gathered for so long. */
+  debounced(milliseconds: number): void
   event(kind: string, event: 'add' | 'update' | 'delete'): void
   certificate(result: CertificateResult): void
   csr(): void
@@ -94,8 +94,10 @@ export function createIstiodMetrics(version: string, now: () => number = Date.no
     pushed: url => pushes.add(1, [['type', typeLabel(url)]]),
     rejected: url => rejects.add(1, [['type', typeLabel(url)]]),
     expiredNonce: () => expired.add(1),
-    trigger: kind => triggers.add(1, [['type', kind]]),
-    debounced: seconds => debounce.observe(seconds),
+    debounced(milliseconds) {
+      triggers.add(1, [['type', 'ambient']])
+      debounce.observe(milliseconds / 1000)
+    },
     event: (kind, event) =>
       events.add(1, [
         ['type', kind],
