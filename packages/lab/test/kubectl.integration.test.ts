@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, createCluster, labUnsupported } from '../src/index.ts'
 import { podManifest, ready } from './manifests.ts'
 
-const noKubectl =
-  spawnSync('kubectl', ['version', '--client']).error === undefined ? undefined : 'kubectl is not installed'
+/** The user's, or the one on the PATH. */
+const program = process.env.CULVERT_KUBECTL ?? 'kubectl'
+const noKubectl = spawnSync(program, ['version', '--client']).error === undefined ? undefined : 'needs CULVERT_KUBECTL'
 const unsupported = labUnsupported() ?? noKubectl
 
 describe.skipIf(unsupported)(
@@ -26,7 +27,7 @@ describe.skipIf(unsupported)(
     const start = (args: readonly string[]) => {
       // Its cache of the API's kinds belongs to this cluster.
       const env = { PATH: process.env.PATH, HOME: cluster.directory }
-      return spawn('kubectl', ['--kubeconfig', cluster.kubeconfig.path, ...args], { env })
+      return spawn(program, ['--kubeconfig', cluster.kubeconfig.path, ...args], { env })
     }
     const kubectl = async (args: readonly string[], input = '') => {
       const child = start(args)

@@ -22,7 +22,7 @@ function findInPath(name: string): string | undefined {
     .find(existsSync)
 }
 
-describe.skipIf(kubectl === undefined)('kubectl (not run without CULVERT_KUBECTL or kubectl on the PATH)', () => {
+describe.skipIf(kubectl === undefined)('kubectl, from the PATH or as given (needs CULVERT_KUBECTL)', () => {
   let directory: string
   let server: ApiServer
   let env: NodeJS.ProcessEnv
