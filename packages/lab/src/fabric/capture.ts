@@ -40,11 +40,18 @@ export async function startCapture(fabric: Fabric, directory: string, options: C
       if (said.includes('listening on')) resolve()
     })
   })
+  /** nsenter waits; the signal is for tcpdump, its child, which then empties its buffers. */
+  const interrupt = async (): Promise<void> => {
+    try {
+      if (child.exitCode === null && child.signalCode === null) signalProcess(onlyChild(child.pid!), 'SIGINT')
+    } catch (error) {
+      // It ended by itself, or with the fabric, and nsenter is about to follow.
+      if (!(error instanceof LabError)) throw error
+    }
+  }
   let stopping: Promise<void> | undefined
   const stop = (): Promise<void> => {
-    // nsenter waits; the signal is for tcpdump, its child, which then empties its buffers.
-    if (stopping === undefined && child.exitCode === null) signalProcess(onlyChild(child.pid!), 'SIGINT')
-    stopping ??= ended
+    stopping ??= interrupt().then(() => ended)
     return stopping
   }
   return {

@@ -5,6 +5,7 @@ import type { ExecOptions, ExecProcess, Kubelet, LogOptions } from '../api-serve
 import type { ContainerLog, LogLine } from '../containers/container-log.ts'
 import { LabError } from '../errors.ts'
 import { allNamespaces, enter } from '../machine/enter.ts'
+import { killGroup } from '../machine/process-facts.ts'
 import { exitStatus } from '../machine/run-command.ts'
 import type { PodWorker } from './pod-worker.ts'
 
@@ -85,7 +86,8 @@ function execInContainer(worker: PodWorker, options: ExecOptions): ExecProcess {
   const child = spawn(program!, args, { env: Object.fromEntries(record.environment), detached: true })
   child.stdin.on('error', () => {}) // EPIPE: the program's status says what became of it
   if (!options.stdin) child.stdin.end()
-  options.signal.addEventListener('abort', () => child.kill('SIGKILL'))
+  options.signal.addEventListener('abort', () => killGroup(child))
+  if (options.signal.aborted) killGroup(child)
   return {
     stdin: options.stdin ? child.stdin : undefined,
     stdout: child.stdout,

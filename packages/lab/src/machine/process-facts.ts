@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import { LabError, reasonOf } from '../errors.ts'
 
@@ -27,6 +28,15 @@ export function onlyChild(pid: number): number {
   const child = Number.parseInt(children, 10)
   if (!Number.isInteger(child)) throw new LabError('LAB_COMMAND', `process ${pid} has no child`)
   return child
+}
+
+/**
+ * SIGKILL for a child that was spawned `detached`, and for what it started: nsenter does not pass on its own end, so killed
+ * alone it would leave the program it waits for running. Nothing once the child has ended: the number may be another's.
+ */
+export function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  signalProcess(-child.pid, 'SIGKILL')
 }
 
 /** ESRCH, the process ended before the signal came, is what the sender wanted. */

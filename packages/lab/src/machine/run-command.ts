@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { LabError } from '../errors.ts'
+import { killGroup } from './process-facts.ts'
 
 export interface RunOptions {
   readonly input?: string
@@ -40,7 +41,10 @@ export function runCommand(command: readonly string[], options: RunOptions = {})
     let failure: LabError | undefined
     const fail = (error: LabError): void => {
       failure ??= error
-      child.kill('SIGKILL')
+      killGroup(child)
+      // What left the group may hold the pipes for as long as it likes; nobody reads them any more.
+      child.stdout.destroy()
+      child.stderr.destroy()
     }
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].on('data', (chunk: Buffer) => {
