@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findCgroupRoot } from '../src/cluster/cgroups.ts'
@@ -14,6 +15,17 @@ const machine = () => ({
   links: fs.readdirSync('/sys/class/net'),
   routes: fs.readFileSync('/proc/net/route', 'utf8')
 })
+
+/** Of this process's clusters: other tests run beside this one. */
+const ownDirectories = (): string[] =>
+  fs.readdirSync(os.tmpdir()).filter(name => {
+    const owner = path.join(os.tmpdir(), name, 'owner.json')
+    return (
+      name.startsWith('culvert-lab-') &&
+      fs.existsSync(owner) &&
+      fs.readFileSync(owner, 'utf8').includes(`"pid":${process.pid},`)
+    )
+  })
 
 const cgroupOf = (id: string): string => {
   const root = findCgroupRoot()
@@ -31,8 +43,10 @@ describe.skipIf(unsupported)(`a lab cluster${unsupported === undefined ? '' : ` 
     await cluster.apply(podManifest({ name: 'a' }))
     await cluster.pods.ready({ name: 'a' })
     const pids = [...cluster.nodes.map(({ pid }) => pid), cluster.pods.pid({ name: 'a' })]
+    const capture = await cluster.capture()
     await cluster.close()
     await cluster.close()
+    await capture.stop()
     expect(machine()).toEqual(before)
     expect(pids.filter(pid => fs.existsSync(`/proc/${pid}`))).toEqual([])
     expect([cluster.directory, cgroupOf(cluster.id)].filter(file => fs.existsSync(file))).toEqual([])
@@ -92,21 +106,18 @@ describe.skipIf(unsupported)(`a lab cluster${unsupported === undefined ? '' : ` 
     expect([directory, cgroupOf(id)].filter(file => fs.existsSync(file))).toEqual([])
   })
 
-  it('is undone when its start is given up', async () => {
-    const before = machine()
+  it.each(['fabric', 'node', 'api-server'] as const)('is undone when its start is given up at %s', async moment => {
+    const before = { machine: machine(), directories: ownDirectories() }
     const giveUp = new AbortController()
-    let fabric = ''
     const starting = createCluster({
       nodes: 2,
       signal: giveUp.signal,
-      onProgress: ({ step, message }) => {
-        if (step === 'fabric') fabric = message
-        if (step === 'api-server') giveUp.abort(new Error('changed my mind'))
+      onProgress: ({ step }) => {
+        if (step === moment) giveUp.abort(new Error('changed my mind'))
       }
     })
     await expect(starting).rejects.toMatchObject({ code: 'LAB_CLOSED', cause: { message: 'changed my mind' } })
-    expect(fabric).not.toBe('')
-    expect(machine()).toEqual(before)
+    expect({ machine: machine(), directories: ownDirectories() }).toEqual(before)
   })
 
   it('keeps its files when asked', async () => {

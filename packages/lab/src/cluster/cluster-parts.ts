@@ -81,7 +81,7 @@ export async function startServices(
   const { plan, signal, onError, undo } = context
   const state = await watchServices(client, { signal, onError })
   const podNetwork = `${plan.podPrefix}.`
-  const dns = startClusterDns({
+  const dns = await startClusterDns({
     netns: fabric.netns,
     ip: plan.fabricIp,
     state,
@@ -90,15 +90,16 @@ export async function startServices(
     forward: plan.externalDns ? forwardToMachine : undefined,
     onError
   })
-  const proxies = nodes.map(node => startServiceProxy({ node, state, serviceCidr: plan.serviceCidr, signal, onError }))
-  await Promise.all([dns.then(server => undo.use(server)), ...proxies])
+  undo.use(dns)
+  const { serviceCidr } = plan
+  await Promise.all(nodes.map(node => startServiceProxy({ node, state, serviceCidr, signal, onError })))
 }
 
 export async function startKubelets(
   context: ClusterContext,
   o: { nodes: readonly LabNode[]; client: KubernetesClient; images: ImageCatalogue; server: ApiServer }
 ): Promise<NodeKubelet[]> {
-  const { plan, directory, report, onError, undo } = context
+  const { plan, directory, report, signal, onError } = context
   const sources = await watchClusterSources(context, o.client, o.server.caCertificate)
   return Promise.all(
     o.nodes.map(async node => {
@@ -111,9 +112,9 @@ export async function startKubelets(
         cgroup: directory.cgroup,
         logDirectory: path.join(directory.path, 'logs'),
         report,
+        signal,
         onError
       })
-      undo.defer(() => kubelet.close())
       o.server.setKubelet(node.name, kubelet.api)
       return kubelet
     })

@@ -63,12 +63,18 @@ async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { client, kubeconfig } = await adminAccess(server, directory.path)
   undo.defer(() => client.close())
   undo.defer(() => running.abort())
-  const [kubelets] = await Promise.all([
+  const parts = [
     startKubelets(context, { nodes: machines.nodes, client, images, server }),
     startServices(context, machines, client),
     startControllers({ client, signal, onError }),
     createSystemObjects(client, plan)
-  ])
+  ] as const
+  const [kubelets] = await Promise.all(parts).catch(async error => {
+    // What still starts beside the part that failed must come to its end before everything is undone.
+    running.abort()
+    await Promise.allSettled(parts)
+    throw error
+  })
   const waits = { client, closed: signal }
   const pods = createClusterPods({
     waits,

@@ -31,7 +31,10 @@ export async function startClusterDns(options: ClusterDnsOptions): Promise<Async
       })
       .catch(onError)
   })
-  await new Promise<void>(resolve => udp.bind({ fd: bindUdp(netns, { ip, port: 53 }) }, resolve))
+  await new Promise<void>((resolve, reject) => {
+    udp.once('error', reject)
+    udp.bind({ fd: bindUdp(netns, { ip, port: 53 }) }, resolve)
+  })
 
   const clients = new Set<net.Socket>()
   const tcp = net.createServer(socket => {

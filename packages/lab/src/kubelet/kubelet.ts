@@ -24,6 +24,8 @@ export interface KubeletOptions {
   readonly cgroup: string
   readonly logDirectory: string
   readonly report: ReportProgress
+  /** Stops watching and writing. Pods are left as they are: their processes end with the node. */
+  readonly signal: AbortSignal
   readonly onError: (error: unknown) => void
 }
 
@@ -32,17 +34,10 @@ export interface NodeKubelet {
   /** For the API server. */
   readonly api: Kubelet
   find(namespace: string, name: string): PodWorker | undefined
-  /** Stops watching and writing. Pods are left as they are: their processes end with the node. */
-  close(): Promise<void>
 }
 
 export async function startKubelet(options: KubeletOptions): Promise<NodeKubelet> {
-  const { node, client, onError } = options
-  const closing = new AbortController()
-  const report = (error: unknown): void => {
-    // What fails because everything is being closed is no news.
-    if (!closing.signal.aborted) onError(error)
-  }
+  const { node, client, signal, onError } = options
   const context: KubeletContext = {
     node,
     plan: options.plan,
@@ -51,12 +46,12 @@ export async function startKubelet(options: KubeletOptions): Promise<NodeKubelet
     sources: options.sources,
     chain: createCniChain(node),
     cgroups: createPodCgroups(path.join(options.cgroup, node.name)),
-    events: createEventRecorder(client, node.name, report),
+    events: createEventRecorder(client, node.name, onError),
     logDirectory: options.logDirectory,
     backOff: { first: 10_000, last: 300_000 },
     report: options.report,
-    signal: closing.signal,
-    onError: report
+    signal,
+    onError
   }
   const workers = new Map<string, PodWorker>()
 
@@ -80,7 +75,7 @@ export async function startKubelet(options: KubeletOptions): Promise<NodeKubelet
   }
 
   await registerNode(client, node)
-  const informer = createInformer(client, pods, { fieldSelector: `spec.nodeName=${node.name}`, onError: report })
+  const informer = createInformer(client, pods, { fieldSelector: `spec.nodeName=${node.name}`, onError })
   informer.on({
     added: apply,
     updated: (old, now) => {
@@ -90,13 +85,10 @@ export async function startKubelet(options: KubeletOptions): Promise<NodeKubelet
     },
     deleted: remove
   })
-  await informer.start({ signal: closing.signal })
+  await informer.start({ signal })
   return {
     api: apiKubelet(uid => workers.get(uid)),
     find: (namespace, name) =>
-      [...workers.values()].find(({ pod }) => pod.metadata!.namespace === namespace && pod.metadata!.name === name),
-    close: async () => {
-      closing.abort()
-    }
+      [...workers.values()].find(({ pod }) => pod.metadata!.namespace === namespace && pod.metadata!.name === name)
   }
 }
