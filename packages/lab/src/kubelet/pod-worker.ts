@@ -47,6 +47,8 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
   ]
   let addresses: readonly string[] = []
   let announcedReady = false
+  /** When the containers are to be gone. */
+  let deadline = Number.POSITIVE_INFINITY
   const label = `${initial.metadata!.namespace}/${initial.metadata!.name}`
 
   const say = (step: ProgressStep, what: string): void =>
@@ -169,6 +171,9 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
       report()
     },
     terminate: graceMs => {
+      // Every change of a pod that is going calls this again, and a second SIGTERM may mean something else to a program.
+      if (performance.now() + graceMs >= deadline) return
+      deadline = performance.now() + graceMs
       terminating.abort()
       const running = records.filter(({ state }) => state.phase === 'running')
       if (running.length === 0) return
