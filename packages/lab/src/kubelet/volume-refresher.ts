@@ -31,14 +31,18 @@ export async function keepVolumesFresh(options: RefresherOptions): Promise<void>
     sourceChanged.resolve()
     sourceChanged = Promise.withResolvers()
   })
+  const nextChange = (): Promise<void> => Promise.race([sourceChanged.promise, podChanged()])
   try {
+    let changed = nextChange()
     while (!signal.aborted) {
       const timer = new AbortController()
       const due = pause(tokens.untilRenewal() ?? idleMs, AbortSignal.any([signal, timer.signal]))
-      await Promise.race([due, sourceChanged.promise, podChanged()])
+      await Promise.race([due, changed])
       timer.abort()
       await pause(settleMs, signal)
       if (signal.aborted) return
+      // What changes from here on may come too late for this turn.
+      changed = nextChange()
       try {
         await volumes.refresh(pod())
         backOff.reset()
