@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { LabError } from '../errors.ts'
 import { processStartTime, signalProcess } from '../machine/process-facts.ts'
 import { cgroupProcesses, removeCgroup } from './cgroups.ts'
 
@@ -44,7 +45,8 @@ export function createRuntimeDirectory(cgroupRoot: string, parent: string = os.t
     path: directory,
     cgroup,
     close: async ({ keep }) => {
-      await endCgroup(cgroup)
+      // With its owner named, the directory is what a later sweep finds the group by.
+      if (!(await endCgroup(cgroup))) throw new LabError('LAB_NODE', `processes in ${cgroup} do not end`)
       if (keep) fs.rmSync(path.join(directory, ownerFile), { force: true })
       else fs.rmSync(directory, { recursive: true, force: true })
     }
@@ -65,7 +67,7 @@ export async function sweepDeadClusters(parent: string = os.tmpdir()): Promise<s
     if (!stat?.isDirectory() || stat.uid !== process.getuid?.()) continue
     const owner = readOwner(path.join(directory, ownerFile))
     if (owner === undefined || isAlive(owner)) continue
-    await endCgroup(owner.cgroup)
+    if (!(await endCgroup(owner.cgroup))) continue // a later sweep may fare better
     fs.rmSync(directory, { recursive: true, force: true })
     swept.push(entry.slice(prefix.length))
   }
@@ -92,10 +94,12 @@ function bootId(): string {
   return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
-/** A killed process leaves its cgroup only once it is reaped, a moment later. */
-async function endCgroup(cgroup: string): Promise<void> {
-  for (let attempt = 0; !removeCgroup(cgroup) && attempt < 200; attempt++) {
+/** Kills what is in the group and removes it. A killed process leaves it only once it is reaped, a moment later. */
+async function endCgroup(cgroup: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if (removeCgroup(cgroup)) return true
     for (const pid of cgroupProcesses(cgroup)) signalProcess(pid, 'SIGKILL')
     await new Promise(resolve => setTimeout(resolve, 10))
   }
+  return false
 }
