@@ -17,7 +17,7 @@ export type Authentication =
 
 const prefix = 'Bearer '
 
-export function bearerToken(metadata: Metadata): string | undefined {
+function bearerToken(metadata: Metadata): string | undefined {
   const header = metadata.get('authorization').find(value => typeof value === 'string' && value.startsWith(prefix))
   return typeof header === 'string' ? header.slice(prefix.length).trim() : undefined
 }

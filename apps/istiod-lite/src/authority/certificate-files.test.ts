@@ -152,7 +152,8 @@ describe('rotation of the self-signed root', () => {
       jitter: false,
       state,
       clock: { now: () => now, after: () => () => {} },
-      log
+      log,
+      signal: new AbortController().signal
     })
     const renewed = new X509Certificate(Buffer.from(stored?.data?.['ca-cert.pem'] ?? '', 'base64'))
     const before = new X509Certificate(Buffer.from(old.data?.['ca-cert.pem'] ?? '', 'base64'))

@@ -41,7 +41,7 @@ export type ConfigMapStep =
   | { readonly kind: 'patch'; readonly patch: V1ConfigMap }
 
 /** What brings one namespace's ConfigMap to where it should be. */
-export function configMapStep(
+function configMapStep(
   namespace: V1Namespace,
   existing: V1ConfigMap | undefined,
   file: { readonly name: string; readonly key: string; readonly content: string }

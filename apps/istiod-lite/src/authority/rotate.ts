@@ -16,6 +16,7 @@ export interface RotationOptions {
   readonly state: AuthorityState
   readonly clock: Clock
   readonly log: Logger
+  readonly signal: AbortSignal
 }
 
 /** One look at the Secret; renews or loads what is due. */
@@ -35,12 +36,13 @@ export async function checkRotation(options: RotationOptions): Promise<void> {
   log.info(step.kind === 'renew' ? 'renewed the self-signed root' : 'loaded the root that another replica renewed')
 }
 
-/** Checks every interval until stopped. */
-export function startRotation(options: RotationOptions): { stop: () => void } {
-  const { intervalSeconds, jitter, clock, log } = options
-  if (intervalSeconds <= 0) return { stop: () => {} }
+/** Checks every interval until the signal. */
+export function startRotation(options: RotationOptions): void {
+  const { intervalSeconds, jitter, clock, log, signal } = options
+  if (intervalSeconds <= 0) return
   let cancel = (): void => {}
   const again = (seconds: number): void => {
+    if (signal.aborted) return
     cancel = clock.after(seconds * 1000, () => {
       checkRotation(options)
         .catch(error => log.warn(`root rotation: ${(error as Error).message}`))
@@ -48,5 +50,5 @@ export function startRotation(options: RotationOptions): { stop: () => void } {
     })
   }
   again(intervalSeconds + (jitter ? Math.random() * intervalSeconds : 0))
-  return { stop: () => cancel() }
+  signal.addEventListener('abort', () => cancel(), { once: true })
 }

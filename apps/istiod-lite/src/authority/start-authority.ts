@@ -33,7 +33,7 @@ export async function startAuthority(options: AuthorityOptions): Promise<Authori
   }
   const shared = { namespace: settings.namespace, organization: settings.trustDomain, ttlSeconds: ca.rootTtlSeconds }
   const state = await createAuthorityState(await loadSelfSignedCa({ client, log, signal, ...shared }), limits)
-  const rotation = startRotation({
+  startRotation({
     client,
     ...shared,
     gracePercent: ca.rotationGracePercent,
@@ -41,9 +41,9 @@ export async function startAuthority(options: AuthorityOptions): Promise<Authori
     jitter: ca.rotationJitter,
     state,
     clock,
-    log
+    log,
+    signal
   })
-  signal.addEventListener('abort', rotation.stop, { once: true })
   return state
 }
 

@@ -23,7 +23,7 @@ export function mergeChanges(into: Changes, from: Changes): void {
 
 export const noChanges = (): Changes => ({ addresses: new Set(), policies: new Set() })
 
-export const isEmpty = ({ addresses, policies }: Changes): boolean => addresses.size === 0 && policies.size === 0
+const isEmpty = ({ addresses, policies }: Changes): boolean => addresses.size === 0 && policies.size === 0
 
 /** Gathers changed names until it has been quiet for a while (docs/spec/workload-xds.md 5). */
 export function createDebounce({ quiet, longest, clock, push }: DebounceOptions): Debounce {

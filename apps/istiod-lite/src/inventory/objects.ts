@@ -38,7 +38,7 @@ export interface ObjectTable<T> {
   readonly size: number
 }
 
-export function createObjectTable<T>(): ObjectTable<T> {
+function createObjectTable<T>(): ObjectTable<T> {
   const namespaces = new Map<string, Map<string, T>>()
   return {
     get: (namespace, name) => namespaces.get(namespace)?.get(name),

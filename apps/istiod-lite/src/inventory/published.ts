@@ -47,7 +47,7 @@ export interface Publisher extends Published {
   publish(unit: string, addresses: readonly AddressMessage[], policies: readonly AuthorizationMessage[]): void
 }
 
-export function addressName({ workload, service }: AddressMessage): string {
+function addressName({ workload, service }: AddressMessage): string {
   if (workload !== undefined) return workload.uid ?? ''
   return `${service?.namespace ?? ''}/${service?.hostname ?? ''}`
 }

@@ -2,6 +2,7 @@ import type { AuthorizationPolicy } from '@culvert/kubernetes'
 import { type AuthorizationMessage, PolicyAction, PolicyScope } from '@culvert/workloads'
 import { isTrue } from './kubernetes-service.ts'
 import { canMatch, translateRule } from './policy-rules.ts'
+import { targetsOf } from './waypoint-conditions.ts'
 
 export interface PolicyCondition {
   readonly status: 'True' | 'False'
@@ -26,10 +27,6 @@ const denied = (message: string): TranslatedPolicy => ({
   condition: { status: 'False', reason: 'UnsupportedValue', message }
 })
 
-export function hasTargets(policy: AuthorizationPolicy): boolean {
-  return Boolean(policy.spec?.targetRef) || (policy.spec?.targetRefs ?? []).length > 0
-}
-
 /** Whether there is an Authorization at all; naming another would only make ztunnel warn of an unknown policy. */
 export function isSentToZtunnel(policy: AuthorizationPolicy, dryRun: boolean): boolean {
   return translatePolicy(policy, { rootNamespace: '', dryRun }).authorization !== undefined
@@ -49,7 +46,7 @@ export function translatePolicy(policy: AuthorizationPolicy, options: PolicyOpti
       `found policy "${namespace}/${name}" using dry-run annotation, but support for ambient dry-run authorizationPolicies isn't enabled`
     )
   }
-  if (hasTargets(policy)) return { authorization: undefined, condition: undefined }
+  if (targetsOf(policy).length > 0) return { authorization: undefined, condition: undefined }
   const action = policy.spec?.action || 'ALLOW'
   if (action !== 'ALLOW' && action !== 'DENY') return denied(`ztunnel does not support the ${action} action`)
 

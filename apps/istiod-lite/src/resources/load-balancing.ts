@@ -13,7 +13,7 @@ const distributions: Readonly<Record<string, readonly number[]>> = {
 
 type Annotations = Readonly<Record<string, string>> | undefined
 
-export const trafficDistributionAnnotation = 'networking.istio.io/traffic-distribution'
+const trafficDistributionAnnotation = 'networking.istio.io/traffic-distribution'
 
 function failoverScopes(
   field: string | undefined,

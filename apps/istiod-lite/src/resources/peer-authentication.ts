@@ -7,8 +7,8 @@ import {
   type RuleMessage
 } from '@culvert/workloads'
 
-export const staticStrictName = 'istio_converted_static_strict'
-export const convertedName = (name: string): string => `converted_peer_authentication_${name}`
+const staticStrictName = 'istio_converted_static_strict'
+const convertedName = (name: string): string => `converted_peer_authentication_${name}`
 
 type Mode = MutualTlsMode | undefined
 

@@ -27,7 +27,7 @@ export interface PodSurroundings {
 
 type Labels = Readonly<Record<string, string>>
 
-export function podIps(pod: V1Pod): string[] {
+function podIps(pod: V1Pod): string[] {
   const all = (pod.status?.podIPs ?? []).flatMap(({ ip }) => (ip ? [ip] : []))
   if (all.length > 0) return all
   return pod.status?.podIP ? [pod.status.podIP] : []

@@ -6,7 +6,6 @@ import {
   type NetworkAddressMessage,
   NetworkMode,
   type ServiceMessage,
-  TunnelProtocol,
   type WorkloadMessage,
   WorkloadStatus,
   WorkloadType
@@ -16,6 +15,7 @@ import { ipBytes, masked, parsePrefix } from './ip-address.ts'
 import { loadBalancingOf } from './load-balancing.ts'
 import type { MeshFacts } from './mesh-facts.ts'
 import { serviceEntryEndpointUid, serviceKey } from './names.ts'
+import { podTunnel } from './pod-workload.ts'
 import type { ServiceFacts } from './service-facts.ts'
 import { entryPorts } from './target-ports.ts'
 import { canonicalName, canonicalRevision } from './workload-name.ts'
@@ -128,15 +128,13 @@ export function serviceEntryWorkloads(
   const workload = (endpoint: WorkloadEntrySpec, services: ServiceFacts[], waypoint?: GatewayAddressMessage) => {
     const address = ipBytes(endpoint.address)
     const locality = parseLocality(endpoint.locality)
-    const native = (labels['networking.istio.io/tunnel'] ?? '').split(',').includes('http')
     return {
       uid: serviceEntryEndpointUid(mesh.clusterId, namespace, name, endpoint.address ?? ''),
       name,
       namespace,
       ...(address === undefined ? { hostname: endpoint.address ?? '' } : { addresses: [address] }),
       network: endpoint.network || mesh.network,
-      tunnelProtocol: native ? TunnelProtocol.HBONE : TunnelProtocol.NONE,
-      nativeTunnel: native,
+      ...podTunnel({}, labels),
       trustDomain: mesh.workloadTrustDomain,
       serviceAccount: endpoint.serviceAccount ?? '',
       canonicalName: canonicalName(labels, name),

@@ -8,7 +8,7 @@ import {
 } from './conditions.ts'
 import type { WaypointBinding, weightedWaypoints } from './waypoint.ts'
 
-export const waypointBound = 'istio.io/WaypointBound'
+const waypointBound = 'istio.io/WaypointBound'
 
 const refusals = {
   WaypointIsNotReady: 'does not exist or has no address yet',

@@ -1,7 +1,7 @@
 import { type AuthorizationMessage, PolicyAction, PolicyScope } from '@culvert/workloads'
 import type { Waypoint } from './waypoint.ts'
 
-export const waypointPolicyName = ({ namespace, name }: Pick<Waypoint, 'namespace' | 'name'>): string =>
+const waypointPolicyName = ({ namespace, name }: Pick<Waypoint, 'namespace' | 'name'>): string =>
   `istio_allow_waypoint_${namespace}_${name}`
 
 /**

@@ -42,7 +42,7 @@ function inboundBinding(text: string | undefined): ApplicationTunnelMessage | un
 }
 
 /** A label selector of the API, expressions included; an empty one matches everything. */
-export function selectorMatches(selector: V1LabelSelector, labels: Labels): boolean {
+function selectorMatches(selector: V1LabelSelector, labels: Labels): boolean {
   const pairs = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value)
   return (
     pairs &&
@@ -141,7 +141,7 @@ export function bindWaypoint(
 /** The waypoint that a pod of this namespace is an instance of, by its Gateway label. */
 export const gatewayNameLabel = 'gateway.networking.k8s.io/gateway-name'
 
-export const canaryLabel = 'istio.io/use-waypoint-canary'
+const canaryLabel = 'istio.io/use-waypoint-canary'
 const canaryNamespaceLabel = 'istio.io/use-waypoint-canary-namespace'
 const canaryWeightAnnotation = 'istio.io/use-waypoint-canary-weight'
 

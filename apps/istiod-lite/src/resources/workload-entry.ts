@@ -2,7 +2,6 @@ import type { WorkloadEntry } from '@culvert/kubernetes'
 import {
   type GatewayAddressMessage,
   NetworkMode,
-  TunnelProtocol,
   type WorkloadMessage,
   WorkloadStatus,
   WorkloadType
@@ -37,15 +36,13 @@ export function workloadEntryWorkload(
   const address = ipBytes(spec.address)
   const locality = parseLocality(spec.locality)
   const workloadName = annotations['istio.io/autoRegistrationGroup'] || labels['service.istio.io/workload-name'] || name
-  const tunnel = podTunnel(annotations, labels)
   return {
     uid: workloadEntryUid(mesh.clusterId, namespace, name),
     name,
     namespace,
     ...(address === undefined ? { hostname: spec.address ?? '' } : { addresses: [address] }),
     network: spec.network || mesh.network,
-    tunnelProtocol: tunnel.tunnelProtocol ?? TunnelProtocol.NONE,
-    nativeTunnel: tunnel.nativeTunnel ?? false,
+    ...podTunnel(annotations, labels),
     trustDomain: mesh.workloadTrustDomain,
     serviceAccount: spec.serviceAccount ?? '',
     canonicalName: canonicalName(labels, workloadName),
