@@ -1,4 +1,5 @@
 #include <napi.h>
+#include <uv.h>
 
 #include <stdexcept>
 
@@ -20,14 +21,16 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
                         InstanceMethod("close", &JsEngine::close), InstanceMethod("stop", &JsEngine::stop)});
   }
 
-  explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info) {
+  explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info), context_(info.Env(), "culvert tunnel engine") {
     handler_ = Napi::Persistent(info[1].As<Napi::Function>());
-    wake_ = Napi::ThreadSafeFunction::New(info.Env(), Napi::Function::New(info.Env(), [](const Napi::CallbackInfo&) {}),
-                                          "culvert tunnel engine", 0, 1);
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(info.Env(), &loop);
+    // Not a thread-safe function: that one goes on as long as events come, and nothing else on this thread has its turn.
+    wake_ = new uv_async_t;
+    uv_async_init(loop, wake_, [](uv_async_t* wake) { static_cast<JsEngine*>(wake->data)->deliver(); });
+    wake_->data = this;
     unsigned threads = info[0].ToNumber().Uint32Value();
-    engine_ = std::make_unique<culvert::Engine>(threads, [this] {
-      wake_.NonBlockingCall([this](Napi::Env env, Napi::Function) { deliver(env); });
-    });
+    engine_ = std::make_unique<culvert::Engine>(threads, [wake = wake_] { uv_async_send(wake); });
   }
 
   ~JsEngine() override { end(); }
@@ -38,14 +41,19 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     return static_cast<culvert::ConnectionId>(info[1].ToNumber().Int64Value());
   }
 
-  void deliver(Napi::Env env) {
+  void deliver() {
     if (engine_ == nullptr) return;
+    Napi::Env env = Env();
     Napi::HandleScope scope(env);
     std::vector<culvert::Event> events = engine_->take_events();
     if (events.empty()) return;
     Napi::Array array = Napi::Array::New(env, events.size());
     for (uint32_t i = 0; i < events.size(); i++) array[i] = to_js(env, events[i]);
-    handler_.Call({array});
+    try {
+      handler_.MakeCallback(env.Global(), {array}, context_);
+    } catch (const Napi::Error& error) {
+      napi_fatal_exception(env, error.Value());
+    }
   }
 
   Napi::Value open(const Napi::CallbackInfo& info) {
@@ -76,21 +84,23 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   void drain_deadline(const Napi::CallbackInfo& info) { engine_->drain_deadline(pod(info)); }
   void close(const Napi::CallbackInfo& info) { engine_->close(pod(info)); }
 
-  void stop(const Napi::CallbackInfo& info) {
+  void stop(const Napi::CallbackInfo&) {
     if (engine_ == nullptr) return;
     engine_->stop();
-    deliver(info.Env());
+    deliver();
     end();
   }
 
   void end() {
     if (engine_ == nullptr) return;
     engine_.reset();
-    wake_.Release();
+    wake_->data = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t*>(wake_), [](uv_handle_t* wake) { delete reinterpret_cast<uv_async_t*>(wake); });
   }
 
   std::unique_ptr<culvert::Engine> engine_;
-  Napi::ThreadSafeFunction wake_;
+  uv_async_t* wake_ = nullptr;
+  Napi::AsyncContext context_;
   Napi::FunctionReference handler_;
 };
 

@@ -1,9 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <span>
 
 namespace culvert {
@@ -11,12 +9,17 @@ namespace culvert {
 using Bytes = std::span<const uint8_t>;
 using Room = std::span<uint8_t>;
 
+// Memory of at least `size` bytes, which becomes its real size. Large blocks are kept by the thread that gives them
+// back: what moves bulk would otherwise spend its time in page faults.
+uint8_t* take_block(size_t& size);
+void give_block(uint8_t* block, size_t size);
+
 // A queue of bytes in one piece: written at the end in place, taken from the front. Holds no memory while it is empty,
 // so that a connection at rest costs nothing.
 class ByteQueue {
  public:
   ByteQueue() = default;
-  ~ByteQueue() { std::free(data_); }
+  ~ByteQueue() { give_block(data_, capacity_); }
   ByteQueue(const ByteQueue&) = delete;
   ByteQueue& operator=(const ByteQueue&) = delete;
 
@@ -43,7 +46,7 @@ class ByteQueue {
   }
 
   void clear() {
-    std::free(data_);
+    give_block(data_, capacity_);
     data_ = nullptr;
     head_ = tail_ = capacity_ = 0;
   }
@@ -55,10 +58,9 @@ class ByteQueue {
       std::memmove(data_, data_ + head_, used);
     } else {
       size_t capacity = capacity_ * 2 > used + count ? capacity_ * 2 : used + count;
-      auto* grown = static_cast<uint8_t*>(std::malloc(capacity));
-      if (grown == nullptr) throw std::bad_alloc();
+      uint8_t* grown = take_block(capacity);
       if (used > 0) std::memcpy(grown, data_ + head_, used);
-      std::free(data_);
+      give_block(data_, capacity_);
       data_ = grown;
       capacity_ = capacity;
     }
