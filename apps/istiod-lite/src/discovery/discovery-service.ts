@@ -155,10 +155,7 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
 
   function handle(call: Call, authenticated: boolean): void {
     calls.add(call)
-    // Requests that arrive while the caller is being checked wait here; a client sends two before any answer.
-    const early: DeltaDiscoveryRequest[] = []
     let connection: Connection | undefined
-    let admitted: { caller: Caller | undefined } | undefined
     let over = false
     // Also while the caller is still being checked: a stream that is opened after its end never leaves again.
     const gone = (): void => {
@@ -176,27 +173,20 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
       else log.warn(`ADS: ${JSON.stringify(call.getPeer())} refused: ${error.message}`)
       fail(call, known ? error.code : status.UNKNOWN, known ? error.message : 'internal error')
     }
-    const take = (request: DeltaDiscoveryRequest): void => {
-      if (over || admitted === undefined) return
+    const take = (request: DeltaDiscoveryRequest, caller: Caller | undefined): void => {
+      if (over) return
       try {
-        connection ??= open(call, request, admitted.caller)
+        connection ??= open(call, request, caller)
         serve(connection, call, request)
       } catch (error) {
         refuse(error)
       }
     }
-    call.on('data', (request: DeltaDiscoveryRequest) => {
-      if (over) return
-      if (admitted !== undefined) return take(request)
-      if (early.length >= 16)
-        return refuse(new AdmissionError(status.RESOURCE_EXHAUSTED, 'too many requests before admission'))
-      early.push(request)
-    })
     call.on('end', () => call.end())
     call.on('error', () => {})
+    // Nothing is read of a caller that is still being checked.
     admission(call, authenticated).then(caller => {
-      admitted = { caller }
-      early.splice(0).forEach(take)
+      call.on('data', (request: DeltaDiscoveryRequest) => take(request, caller))
     }, refuse)
   }
 
