@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /** Keys to visit: each once however often it was added meanwhile, a few at a time, failures again a few times. */
 export interface WorkQueue {
   add(key: string): void
@@ -14,6 +16,9 @@ export interface WorkQueueOptions {
   readonly signal: AbortSignal
 }
 
+// Doubled after each failure, so that five visits outlast a server that is away for a second.
+const firstWaitMs = 100
+
 export function createWorkQueue({ workers, attempts, visit, onError, signal }: WorkQueueOptions): WorkQueue {
   const waiting = new Map<string, number>()
   const busy = new Set<string>()
@@ -26,7 +31,9 @@ export function createWorkQueue({ workers, attempts, visit, onError, signal }: W
     } catch (error) {
       if (signal.aborted) return
       onError(key, error as Error)
-      if (tries + 1 < attempts && !waiting.has(key)) waiting.set(key, tries + 1)
+      if (tries + 1 === attempts) return
+      await sleep(firstWaitMs * 2 ** tries, undefined, { signal }).catch(() => {})
+      if (!waiting.has(key)) waiting.set(key, tries + 1)
     }
   }
 
