@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import http from 'node:http'
+import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { events, pods, type V1Pod } from '@culvert/kubernetes'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -330,6 +331,33 @@ describe.skipIf(unsupported)(`pods of a lab cluster${unsupported === undefined ?
     const pid = cluster.pods.pid({ name: deaf })
     await cluster.remove(podManifest({ name: deaf }))
     expect(fs.existsSync(`/proc/${pid}`)).toBe(false)
+  })
+
+  it('get SIGTERM once, however often they change while they end', async () => {
+    const name = unique('pod')
+    const directory = `/run/${name}`
+    const terms = path.join(directory, 'terms')
+    const script = `trap 'echo term >> ${terms}' TERM; : > ${terms}; while :; do sleep 0.05; done`
+    await start(name, {
+      container: { command: ['sh', '-c', script], volumeMounts: [{ name: 'out', mountPath: directory }] },
+      spec: {
+        terminationGracePeriodSeconds: 2,
+        volumes: [{ name: 'out', hostPath: { path: directory, type: 'DirectoryOrCreate' } }],
+        ...onNode(1)
+      }
+    })
+    const received = () => fs.readFileSync(cluster.nodes[0]!.path(terms), 'utf8')
+    await expect.poll(() => fs.existsSync(cluster.nodes[0]!.path(terms))).toBe(true)
+    const removed = cluster.remove(podManifest({ name }))
+    await expect.poll(received).toBe('term\n')
+    await cluster.client.patch(
+      pods,
+      { namespace: 'default', name },
+      { metadata: { labels: { changed: 'yes' } } },
+      { type: 'merge' }
+    )
+    await removed
+    expect(received()).toBe('term\n')
   })
 
   it('leave nothing behind: namespace file, address, cgroup, processes, volumes', async () => {
