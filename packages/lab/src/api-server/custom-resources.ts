@@ -9,7 +9,7 @@ import type { Schema } from './schema/schema.ts'
 import type { Schemas } from './schema/schemas.ts'
 import type { Store } from './store.ts'
 
-export const definitionsKey = 'apiextensions.k8s.io/customresourcedefinitions'
+const definitionsKey = 'apiextensions.k8s.io/customresourcedefinitions'
 
 /** Serves the kinds of the stored CustomResourceDefinitions, from when one is stored until it is gone. */
 export function serveCustomResources(o: {

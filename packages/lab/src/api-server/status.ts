@@ -138,8 +138,6 @@ export const versionAhead = (asked: number, current: number): StatusError =>
 export const internalError = (why: string): StatusError =>
   failure(500, 'InternalError', `Internal error occurred: ${why}`, { causes: [{ message: why }] })
 
-export const serviceUnavailable = (why: string): StatusError => failure(503, 'ServiceUnavailable', why)
-
 export interface FieldError {
   readonly reason:
     | 'FieldValueRequired'

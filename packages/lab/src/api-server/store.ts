@@ -29,8 +29,6 @@ export interface Store {
   /** The oldest revision `changesSince` can start from. */
   readonly oldest: number
   subscribe(storageKey: string | undefined, listener: (change: Change) => void): () => void
-  /** Forgets the history, as etcd's compaction does. */
-  compact(): void
 }
 
 const keyOf = (namespace: string | undefined, name: string): string => `${namespace ?? ''}/${name}`
@@ -138,10 +136,6 @@ export function createStore(options: { historyLimit?: number } = {}): Store {
       listeners.set(storageKey, set)
       set.add(listener)
       return () => set.delete(listener)
-    },
-    compact() {
-      history = []
-      oldest = revision
     }
   }
 }

@@ -98,7 +98,7 @@ export function serveWatch(response: ServerResponse, options: WatchOptions): voi
 }
 
 /** How a change looks through a selector: an object can come into view and go out of it without being made or deleted. */
-export function eventFor(change: Change, matches: Matches): { type: string; object: KubeObject } | undefined {
+function eventFor(change: Change, matches: Matches): { type: string; object: KubeObject } | undefined {
   const { type, object, previous } = change
   const before = previous !== undefined && matches(previous)
   if (type === 'DELETED') return before || matches(object) ? { type, object } : undefined

@@ -2,7 +2,7 @@ import type { KubernetesClient, KubernetesObject } from '@culvert/kubernetes'
 import type { NetworkPlan } from '../fabric/network-plan.ts'
 
 /** Cluster DNS as an ordinary service; the API server publishes its own. */
-export function systemObjects(plan: NetworkPlan): KubernetesObject[] {
+function systemObjects(plan: NetworkPlan): KubernetesObject[] {
   const ports = ['UDP', 'TCP'].map(protocol => ({
     name: protocol === 'UDP' ? 'dns' : 'dns-tcp',
     protocol,

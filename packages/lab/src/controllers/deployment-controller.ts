@@ -15,7 +15,7 @@ import { canonical, hashName } from './template-hash.ts'
 import { createWorkQueue } from './work-queue.ts'
 
 export const hashLabel = 'pod-template-hash'
-export const revisionAnnotation = 'deployment.kubernetes.io/revision'
+const revisionAnnotation = 'deployment.kubernetes.io/revision'
 
 /** Moves a Deployment's pods from one template to the next, by one ReplicaSet for each. */
 export function createDeploymentController(options: ControllerOptions): Controller {

@@ -12,7 +12,7 @@ import { isFinished, isReady, isTerminating } from './pod-facts.ts'
 import { canonical, hashName } from './template-hash.ts'
 
 export const serviceNameLabel = 'kubernetes.io/service-name'
-export const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
+const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
 export const managedBy = 'endpointslice-controller.k8s.io'
 const headlessLabel = 'service.kubernetes.io/headless'
 

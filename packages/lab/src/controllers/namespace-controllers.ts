@@ -9,7 +9,7 @@ import {
 import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { createWorkQueue } from './work-queue.ts'
 
-export const rootCertificateName = 'kube-root-ca.crt'
+const rootCertificateName = 'kube-root-ca.crt'
 /** Where the API server itself puts the certificate that all namespaces get. */
 const source = { namespace: 'kube-system', name: rootCertificateName }
 

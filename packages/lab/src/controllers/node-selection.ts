@@ -56,7 +56,7 @@ function matches({ key, operator, values = [] }: Expression, labels: Readonly<Re
   }
 }
 
-export function isNodeReady({ status }: V1Node): boolean {
+function isNodeReady({ status }: V1Node): boolean {
   return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true
 }
 

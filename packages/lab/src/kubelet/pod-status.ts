@@ -12,7 +12,7 @@ export interface PodState {
 
 type RestartPolicy = 'Always' | 'OnFailure' | 'Never'
 
-export const restartPolicyOf = (pod: V1Pod): RestartPolicy => (pod.spec?.restartPolicy as RestartPolicy) ?? 'Always'
+const restartPolicyOf = (pod: V1Pod): RestartPolicy => (pod.spec?.restartPolicy as RestartPolicy) ?? 'Always'
 
 /** The status a kubelet reports, from what it knows. Conditions of others in `previous` stay. */
 export function podStatus(pod: V1Pod, state: PodState, previous: V1PodStatus | undefined, now: Date): V1PodStatus {

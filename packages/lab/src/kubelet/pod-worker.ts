@@ -20,8 +20,6 @@ export interface PodWorker {
   update(pod: V1Pod): void
   /** Ends the pod, its containers within the grace period; a second call can only shorten it. */
   terminate(graceMs: number): void
-  /** Resolves when nothing of the pod is left on the node. */
-  readonly finished: Promise<void>
   readonly pod: V1Pod
   readonly sandbox: Sandbox | undefined
   /** Without a name: the first container. */
@@ -152,9 +150,7 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
     await persist(() => deletePod(context, pod), { first: 100, signal: context.signal, onFailure: context.onError })
   }
 
-  const finished = run().catch(error => {
-    context.onError(error)
-  })
+  run().catch(context.onError)
 
   return {
     get pod() {
@@ -163,7 +159,6 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
     get sandbox() {
       return sandbox
     },
-    finished,
     update: now => {
       pod = now
       volumesChanged.resolve()

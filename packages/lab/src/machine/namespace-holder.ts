@@ -7,8 +7,6 @@ import { systemPath } from './run-command.ts'
 export interface NamespaceHolder {
   /** Process 1 as numbered on the machine. */
   readonly pid: number
-  /** Resolves when the holder has ended, whoever ended it. */
-  readonly ended: Promise<void>
   /** Kills it, and so everything in its PID namespace. Repeatable. */
   close(): Promise<void>
 }
@@ -76,7 +74,6 @@ export function startHolder(options: HolderOptions): Promise<NamespaceHolder> {
 function holder(child: ChildProcess, pid: number, ended: Promise<void>): NamespaceHolder {
   return {
     pid,
-    ended,
     close: () => {
       // Process 1 itself: the kernel lets it go only when every other process of its namespace is gone, and its parent
       // ends after it. Killing the parent instead would leave that to happen some time later.

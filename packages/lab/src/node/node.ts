@@ -16,8 +16,6 @@ export interface LabNode extends ClusterNode {
   readonly netns: Netns
   /** The mounts of the machine that containers repeat in their roots. */
   readonly machineMounts: readonly string[]
-  /** Resolves when the node's process 1 has ended. */
-  readonly ended: Promise<void>
   writeFile(path: string, content: string, mode?: number): void
   close(): Promise<void>
 }
@@ -50,7 +48,6 @@ export async function startNode({ plan, directory, signal }: NodeOptions): Promi
     netns,
     machineMounts,
     pid: holder.pid,
-    ended: holder.ended,
     path: inside,
     exec: (command, options = {}) =>
       runCommand(enter(holder.pid, allNamespaces, command), {

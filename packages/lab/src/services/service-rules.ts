@@ -1,7 +1,7 @@
 import type { ServicePort } from './service-ports.ts'
 
 /** The lab's own table; the mesh's rules and whatever else a node has live beside it. */
-export const serviceTable = 'culvert-services'
+const serviceTable = 'culvert-services'
 
 /**
  * An nft script that replaces a node's table as one transaction: between the old and the new state there is none.

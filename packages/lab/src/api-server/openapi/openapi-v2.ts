@@ -44,7 +44,7 @@ function pathItem(definition: DocumentedKind['definition']): SwaggerPath {
 }
 
 /** What Swagger 2.0 has no word for is left open. */
-export function toSwagger(schema: Schema): Fields {
+function toSwagger(schema: Schema): Fields {
   if (schema.$ref !== undefined) return { $ref: schema.$ref.replace('#/components/schemas/', '#/definitions/') }
   if (schema['x-kubernetes-int-or-string'] === true) return { type: 'string', format: 'int-or-string' }
   const { properties, additionalProperties, items, anyOf, oneOf, not, allOf, nullable, ...rest } = schema

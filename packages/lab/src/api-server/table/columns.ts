@@ -23,8 +23,8 @@ export interface Column {
   cell(object: KubeObject, now: Date): unknown
 }
 
-export const nameColumn: Column = { name: 'Name', cell: ({ metadata }) => metadata.name }
-export const ageColumn: Column = { name: 'Age', cell: ({ metadata }, now) => age(metadata.creationTimestamp, now) }
+const nameColumn: Column = { name: 'Name', cell: ({ metadata }) => metadata.name }
+const ageColumn: Column = { name: 'Age', cell: ({ metadata }, now) => age(metadata.creationTimestamp, now) }
 
 const count = (value: unknown): number => (typeof value === 'object' && value !== null ? Object.keys(value).length : 0)
 

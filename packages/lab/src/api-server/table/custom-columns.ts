@@ -35,7 +35,7 @@ type Step =
  * The part of JSONPath that printer columns are written in: `.a.b`, `['a']`, `[0]`, `[*]` and
  * `[?(@.type=="Ready")]`. Undefined for anything else.
  */
-export function parseJsonPath(text: string): readonly Step[] | undefined {
+function parseJsonPath(text: string): readonly Step[] | undefined {
   const steps: Step[] = []
   let rest = text.replace(/^\$/, '')
   while (rest !== '') {
