@@ -67,7 +67,8 @@ describe('a plugged-in CA', () => {
   it.each([
     ['another key', { 'ca-key.pem': other.key }, 'does not belong'],
     ['another root', { 'root-cert.pem': other.certificate, 'cert-chain.pem': other.certificate }, 'does not verify'],
-    ['text that is no PEM', { 'ca-key.pem': 'x' }, 'cannot be parsed']
+    ['text that is no PEM', { 'ca-key.pem': 'x' }, 'cannot be parsed'],
+    ['a revocation list that is none', { 'ca-crl.pem': 'x' }, 'cannot be parsed']
   ])('refuses %s', (_, files, reason) => {
     put({ ...whole, ...files })
     expect(() => readPluggedInCa(directory)).toThrow(reason)

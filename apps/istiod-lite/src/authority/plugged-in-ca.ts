@@ -1,6 +1,7 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { parseCertificates } from '@culvert/spiffe'
 import { IstiodError } from '../errors.ts'
 import type { KeyMaterial } from './key-material.ts'
@@ -49,7 +50,7 @@ function verifies(
   return false
 }
 
-export function checkKeyMaterial({ certificate, key, chain, rootBundle }: KeyMaterial, origin: string): void {
+export function checkKeyMaterial({ certificate, key, chain, rootBundle, crl }: KeyMaterial, origin: string): void {
   let signer: X509Certificate | undefined
   let chained: X509Certificate[]
   let roots: X509Certificate[]
@@ -59,6 +60,7 @@ export function checkKeyMaterial({ certificate, key, chain, rootBundle }: KeyMat
     chained = parseCertificates(chain)
     roots = parseCertificates(rootBundle)
     matches = signer?.checkPrivateKey(createPrivateKey(key)) ?? false
+    if (crl.trim() !== '') createSecureContext({ crl })
   } catch (error) {
     throw unusable(`the CA files in ${origin} cannot be parsed: ${(error as Error).message}`, error)
   }
