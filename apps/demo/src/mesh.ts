@@ -8,16 +8,23 @@ const launcher = (app: string): string => path.join(root, 'apps', app, 'bin', ap
 /** One service of the bookstore, and what `pods.exec` runs to ask for a page from inside a pod. */
 export const bookstore: string = launcher('bookstore')
 
-/** Node's compile cache: without it every container compiles our sources again. */
-const caches = [path.join(root, 'node_modules/.cache/culvert')]
+/**
+ * What every image brings: the checkout, which may lie where a pod mounts something else, such as below /tmp; and Node's
+ * compile cache, without which every container compiles our sources again.
+ */
+const checkout = { files: { [root]: root }, caches: [path.join(root, 'node_modules/.cache/culvert')] }
 const plugin = path.join(root, 'apps/cni-plugin/build/istio-cni')
 
 /** What the manifests' image names stand for on this machine. */
 export const images: Record<string, Image> = {
-  'culvert/istiod-lite': { command: [launcher('istiod-lite')], caches },
-  'culvert/node-agent': { command: [launcher('node-agent')], files: { '/opt/cni/bin/istio-cni': plugin }, caches },
-  'culvert/ztunnel': { command: [launcher('ztunnel')], caches },
-  'culvert/bookstore': { command: [bookstore], caches }
+  'culvert/istiod-lite': { ...checkout, command: [launcher('istiod-lite')] },
+  'culvert/node-agent': {
+    ...checkout,
+    command: [launcher('node-agent')],
+    files: { ...checkout.files, '/opt/cni/bin/istio-cni': plugin }
+  },
+  'culvert/ztunnel': { ...checkout, command: [launcher('ztunnel')] },
+  'culvert/bookstore': { ...checkout, command: [bookstore] }
 }
 
 /** The custom resource definitions, as one YAML text. */

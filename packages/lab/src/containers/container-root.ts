@@ -44,7 +44,6 @@ export function containerRootScript(options: ContainerRootOptions): string {
   const q = shellQuote
   const stage = (index: number): string => `/.volumes/${index}`
   const staged = options.volumes.map((volume, index) => ({ ...volume, stage: stage(index) }))
-  const parents = staged.map(({ target, isFile }) => (isFile ? parentOf(target) : target))
   return [
     'set -eu',
     `echo ${q(options.hostname)} > /proc/sys/kernel/hostname`,
@@ -67,8 +66,9 @@ export function containerRootScript(options: ContainerRootOptions): string {
     `cd ${root}`,
     'pivot_root . .node',
     'cd /',
-    ...(parents.length === 0 ? [] : [`mkdir -p ${parents.map(q).join(' ')}`]),
+    // One after the other: a place may lie in a volume that was mounted just before.
     ...staged.flatMap(volume => [
+      `mkdir -p ${q(volume.isFile ? parentOf(volume.target) : volume.target)}`,
       ...(volume.isFile ? [`[ -e ${q(volume.target)} ] || touch ${q(volume.target)}`] : []),
       `mount --move ${volume.stage} ${q(volume.target)}`
     ]),

@@ -119,7 +119,11 @@ function configure(
     hostname: podHostname(pod(), context.node.name),
     kubernetesService: { ip: context.plan.kubernetesIp, port: 443 }
   })
-  return { environment, mounts: [...imageMounts(image), ...options.volumes.mounts(record.spec)] }
+  // As container runtimes do: what is mounted further down must not be hidden by what is mounted above it.
+  const mounts = [...imageMounts(image), ...options.volumes.mounts(record.spec)].sort(
+    (a, b) => depth(a.target) - depth(b.target)
+  )
+  return { environment, mounts }
 }
 
 function finish({ context, podCgroup }: ContainerRunOptions, containerId: string): void {
@@ -149,3 +153,5 @@ function logFile({ context, pod }: ContainerRunOptions, record: ContainerRecord)
   const { namespace, name, uid } = pod().metadata!
   return path.join(context.logDirectory, `${namespace}_${name}_${uid}`, record.spec.name, `${record.restartCount}.log`)
 }
+
+const depth = (target: string): number => target.split('/').filter(part => part !== '').length
