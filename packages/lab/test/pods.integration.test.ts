@@ -234,6 +234,17 @@ describe.skipIf(unsupported)(`pods of a lab cluster${unsupported === undefined ?
     await cluster.client.delete(pods, { namespace: 'default', name }, { gracePeriodSeconds: 0 })
   })
 
+  it('see their image’s files also below a volume', async () => {
+    const [name, image] = [unique('pod'), `${unique('example')}/deep`]
+    const file = import.meta.filename
+    cluster.registerImage(image, { command: ['sleep', '1000'], files: { '/data/deep/down/file': file } })
+    await start(name, {
+      container: { image, volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+      spec: { volumes: [{ name: 'data', emptyDir: {} }] }
+    })
+    expect(await sh(name, 'head -c 9 /data/deep/down/file; touch /data/mine')).toBe('import fs')
+  })
+
   it('are ready while their readiness probe from the node succeeds', async () => {
     const name = unique('pod')
     const flag = { exec: { command: ['test', '!', '-e', '/not-ready'] }, periodSeconds: 1, failureThreshold: 1 }
