@@ -18,7 +18,8 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
                         InstanceMethod("giveCredential", &JsEngine::give_credential),
                         InstanceMethod("cut", &JsEngine::cut), InstanceMethod("drain", &JsEngine::drain),
                         InstanceMethod("drainDeadline", &JsEngine::drain_deadline),
-                        InstanceMethod("close", &JsEngine::close), InstanceMethod("stop", &JsEngine::stop)});
+                        InstanceMethod("close", &JsEngine::close), InstanceMethod("flush", &JsEngine::flush),
+                        InstanceMethod("stop", &JsEngine::stop)});
   }
 
   explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info), context_(info.Env(), "culvert tunnel engine") {
@@ -56,8 +57,10 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     }
   }
 
+  // After `stop` answers may still come; they are about nothing any more.
   Napi::Value open(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
+    if (engine_ == nullptr) throw Napi::Error::New(env, "the engine was stopped");
     try {
       culvert::OpenedPod opened = engine_->open(pod_settings(info[0].As<Napi::Object>()));
       Napi::Object result = Napi::Object::New(env);
@@ -74,15 +77,19 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   }
 
   void decide(const Napi::CallbackInfo& info) {
-    engine_->decide(pod(info), id(info), decision(info[2].As<Napi::Object>()));
+    if (engine_ != nullptr) engine_->decide(pod(info), id(info), decision(info[2].As<Napi::Object>()));
   }
   void give_credential(const Napi::CallbackInfo& info) {
-    engine_->give_credential(pod(info), id(info), credential(info[2]));
+    if (engine_ != nullptr) engine_->give_credential(pod(info), id(info), credential(info[2]));
   }
-  void cut(const Napi::CallbackInfo& info) { engine_->cut(pod(info), id(info)); }
-  void drain(const Napi::CallbackInfo& info) { engine_->drain(pod(info)); }
-  void drain_deadline(const Napi::CallbackInfo& info) { engine_->drain_deadline(pod(info)); }
-  void close(const Napi::CallbackInfo& info) { engine_->close(pod(info)); }
+  void cut(const Napi::CallbackInfo& info) { if (engine_ != nullptr) engine_->cut(pod(info), id(info)); }
+  void drain(const Napi::CallbackInfo& info) { if (engine_ != nullptr) engine_->drain(pod(info)); }
+  void drain_deadline(const Napi::CallbackInfo& info) { if (engine_ != nullptr) engine_->drain_deadline(pod(info)); }
+  void close(const Napi::CallbackInfo& info) { if (engine_ != nullptr) engine_->close(pod(info)); }
+
+  void flush(const Napi::CallbackInfo&) {
+    if (engine_ != nullptr) engine_->flush();
+  }
 
   void stop(const Napi::CallbackInfo&) {
     if (engine_ == nullptr) return;

@@ -31,6 +31,7 @@ void Engine::stop() {
     });
     // Another round, for what the last one still had to send.
     worker->loop.post([loop = &worker->loop] { loop->stop(); });
+    worker->loop.wake();
   }
   for (auto& worker : workers_) worker->thread.join();
 }
@@ -61,6 +62,7 @@ OpenedPod Engine::open(PodSettings settings) {
       worker.loop, Pod::Parts{id, std::move(settings), std::move(netns), opened.original_source,
                               [this] { return ++last_id_; }, [this](Event event) { emit(std::move(event)); },
                               [&worker, id] { worker.pods.erase(id); }});
+  worker.asked = true;
   worker.loop.post([&worker, pod, listeners, id] {
     worker.pods.emplace(id, pod);
     pod->listen(std::move(*listeners));
@@ -71,6 +73,7 @@ OpenedPod Engine::open(PodSettings settings) {
 
 void Engine::with_pod(PodId id, std::function<void(Pod&)> call) {
   Worker& worker = worker_of(id);
+  worker.asked = true;
   worker.loop.post([&worker, id, call = std::move(call)] {
     auto found = worker.pods.find(id);
     if (found == worker.pods.end()) return;
@@ -111,6 +114,12 @@ void Engine::drain_deadline(PodId pod) {
 void Engine::close(PodId pod) {
   refuse_connections(pod);
   with_pod(pod, [](Pod& found) { found.close(); });
+}
+
+void Engine::flush() {
+  for (auto& worker : workers_) {
+    if (std::exchange(worker->asked, false)) worker->loop.wake();
+  }
 }
 
 void Engine::emit(Event event) {

@@ -41,6 +41,8 @@ class Engine {
   void drain(PodId pod);
   void drain_deadline(PodId pod);
   void close(PodId pod);
+  // What was asked for since the last call reaches the data threads together: a close of several pods is one event.
+  void flush();
   // Cuts everything that is left and ends the threads.
   void stop();
 
@@ -51,6 +53,7 @@ class Engine {
     Loop loop;
     std::unordered_map<PodId, std::shared_ptr<Pod>> pods;  // touched on the loop's thread only
     std::thread thread;
+    bool asked = false;  // something was posted since the last flush
   };
 
   Worker& worker_of(PodId pod) { return *workers_[pod % workers_.size()]; }

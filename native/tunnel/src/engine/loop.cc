@@ -60,19 +60,19 @@ Loop::~Loop() {
 }
 
 void Loop::post(std::function<void()> call) {
-  bool first;
-  {
-    std::lock_guard lock(mutex_);
-    first = posted_.empty();
-    posted_.push_back(std::move(call));
-  }
+  std::lock_guard lock(mutex_);
+  posted_.push_back(std::move(call));
+}
+
+void Loop::wake() {
   uint64_t one = 1;
   // A counter at its limit still wakes.
-  if (first && write(wake_, &one, sizeof one) < 0) return;
+  if (write(wake_, &one, sizeof one) < 0) return;
 }
 
 void Loop::stop() {
   post([this] { stopping_ = true; });
+  wake();
 }
 
 void Loop::watch(int fd, Pollable* owner) {

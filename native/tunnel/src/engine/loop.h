@@ -62,7 +62,7 @@ class Timer {
 // Milliseconds of the monotonic clock.
 int64_t now();
 
-// One data thread: an epoll set, timers, and everything that lives on it. Only `post` may be called from elsewhere.
+// One data thread: an epoll set, timers, and everything that lives on it. Only `post` and `wake` may be called from elsewhere.
 class Loop {
  public:
   Loop();
@@ -73,8 +73,9 @@ class Loop {
   void run();
   void stop();
 
-  // From any thread: runs `call` on this one, in order.
+  // From any thread: runs `call` on this one, in order, once it was woken.
   void post(std::function<void()> call);
+  void wake();
 
   // Edge-triggered, for everything, once: nobody changes the set while a connection lives.
   void watch(int fd, Pollable* owner);

@@ -47,6 +47,8 @@ export interface NativeEngine {
   drain: (pod: PodId) => void
   drainDeadline: (pod: PodId) => void
   close: (pod: PodId) => void
+  /** Hands what was asked for since the last call to the data threads, as one batch. */
+  flush: () => void
   /** Ends the threads; delivers what they still had to say. */
   stop: () => void
 }

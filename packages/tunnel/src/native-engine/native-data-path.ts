@@ -20,6 +20,7 @@ class NativeDataPath implements DataPath {
   readonly #engine: NativeEngine
   readonly #credentials: NativeCredentials
   readonly #pods = new Map<number, NativePod>()
+  #flushing = false
   #closed = false
 
   constructor({ log, threads = 1 }: NativeDataPathOptions) {
@@ -34,7 +35,7 @@ class NativeDataPath implements DataPath {
     const netns = options.netns === undefined ? -1 : options.netns.fd
     let opened: ReturnType<NativeEngine['open']>
     try {
-      opened = this.#engine.open({ ...options, netns })
+      opened = this.#commands().open({ ...options, netns })
     } catch (error) {
       throw new TunnelError('TUNNEL_BIND', error instanceof Error ? error.message : String(error), { cause: error })
     }
@@ -45,7 +46,7 @@ class NativeDataPath implements DataPath {
       originalSource,
       handler,
       log: this.#log,
-      engine: this.#engine,
+      commands: () => this.#commands(),
       credentials: this.#credentials
     })
     // No event of it can have come yet: they come on this thread, in batches.
@@ -58,6 +59,18 @@ class NativeDataPath implements DataPath {
     this.#closed = true
     await Promise.all([...this.#pods.values()].map(pod => pod.close()))
     this.#engine.stop()
+  }
+
+  /** The engine, with a flush after this turn: answers to one batch of events are one batch too. */
+  #commands(): NativeEngine {
+    if (!this.#flushing) {
+      this.#flushing = true
+      queueMicrotask(() => {
+        this.#flushing = false
+        this.#engine.flush()
+      })
+    }
+    return this.#engine
   }
 
   #onEvents(events: readonly NativeEvent[]): void {

@@ -19,7 +19,8 @@ export interface NativePodParts {
   readonly originalSource: boolean
   readonly handler: PodHandler
   readonly log: TunnelLog
-  readonly engine: NativeEngine
+  /** The engine; what it is told reaches it with everything else of this turn. */
+  readonly commands: () => NativeEngine
   readonly credentials: NativeCredentials
 }
 
@@ -32,19 +33,19 @@ export class NativePod implements PodPath {
   readonly #id: number
   readonly #handler: PodHandler
   readonly #log: TunnelLog
-  readonly #engine: NativeEngine
+  readonly #commands: () => NativeEngine
   readonly #credentials: NativeCredentials
   /** Asked and not yet answered; with what became of the connection meanwhile. */
   readonly #undecided = new Map<ConnectionId, Of<'closed'> | undefined>()
   readonly #ended = Promise.withResolvers<{ readonly finished: number; readonly cut: number }>()
 
-  constructor({ id, listeners, originalSource, handler, log, engine, credentials }: NativePodParts) {
+  constructor({ id, listeners, originalSource, handler, log, commands, credentials }: NativePodParts) {
     this.listeners = listeners
     this.originalSource = originalSource
     this.#id = id
     this.#handler = handler
     this.#log = log
-    this.#engine = engine
+    this.#commands = commands
     this.#credentials = credentials
   }
 
@@ -54,7 +55,7 @@ export class NativePod implements PodPath {
   }
 
   cut(id: ConnectionId): void {
-    this.#engine.cut(this.#id, id)
+    this.#commands().cut(this.#id, id)
   }
 
   async drain({
@@ -62,8 +63,8 @@ export class NativePod implements PodPath {
   }: {
     readonly deadline: AbortSignal
   }): Promise<{ readonly finished: number; readonly cut: number }> {
-    this.#engine.drain(this.#id)
-    const onDeadline = (): void => this.#engine.drainDeadline(this.#id)
+    this.#commands().drain(this.#id)
+    const onDeadline = (): void => this.#commands().drainDeadline(this.#id)
     deadline.addEventListener('abort', onDeadline)
     if (deadline.aborted) onDeadline()
     try {
@@ -74,7 +75,7 @@ export class NativePod implements PodPath {
   }
 
   async close(): Promise<void> {
-    this.#engine.close(this.#id)
+    this.#commands().close(this.#id)
     await this.#ended.promise
   }
 
@@ -147,7 +148,7 @@ export class NativePod implements PodPath {
     const gone = this.#undecided.get(id)
     this.#undecided.delete(id)
     if (gone === undefined) {
-      this.#engine.decide(this.#id, id, this.#native(decision))
+      this.#commands().decide(this.#id, id, this.#native(decision))
       return
     }
     // A stream that its peer gave up would have been refused anyway.
@@ -161,7 +162,7 @@ export class NativePod implements PodPath {
     this.#log.warn(`connection ${id} failed: ${error instanceof Error ? error.stack : String(error)}`)
     this.#undecided.delete(id)
     const failure: Failure = { code: 'IO', detail: error instanceof Error ? error.message : String(error) }
-    this.#engine.decide(this.#id, id, { kind: 'refuse', failure })
+    this.#commands().decide(this.#id, id, { kind: 'refuse', failure })
   }
 
   #native(decision: Decision): NativeDecision {
@@ -194,9 +195,9 @@ export class NativePod implements PodPath {
   async #giveCredential({ id, peer, local }: Of<'credential'>): Promise<void> {
     try {
       const credential = await this.#handler.serverCredential(peer, local)
-      this.#engine.giveCredential(this.#id, id, credential && this.#credentials.get(credential))
+      this.#commands().giveCredential(this.#id, id, credential && this.#credentials.get(credential))
     } catch (error) {
-      this.#engine.giveCredential(this.#id, id, undefined)
+      this.#commands().giveCredential(this.#id, id, undefined)
       const reason = error instanceof Error ? error.message : String(error)
       this.#handler.handshakeFailed({ peer, local, message: `tls handshake error: ${reason}` })
     }
