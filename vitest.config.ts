@@ -17,7 +17,9 @@ const config: ViteUserConfig = defineConfig({
           name: 'unit',
           include: ['{packages,apps,native}/*/{src,test}/**/*.test.ts'],
           exclude: [...integration, '**/node_modules/**', '**/dist/**'],
-          testTimeout: 10_000
+          testTimeout: 10_000,
+          // Files of one worker share what they import: half of the time was loading the same modules again.
+          isolate: false
         }
       },
       {

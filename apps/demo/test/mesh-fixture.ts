@@ -54,6 +54,16 @@ spec:
 `
 }
 
+const eventually: Mesh['eventually'] = async (what, look, timeoutMs = 30_000) => {
+  const until = Date.now() + timeoutMs
+  for (let pause = 20; Date.now() < until; pause = Math.min(pause * 1.5, 250)) {
+    const found = await look()
+    if (found !== undefined) return found
+    await new Promise(resolve => setTimeout(resolve, pause))
+  }
+  throw new Error(`${what}: not within ${timeoutMs / 1000} s`)
+}
+
 /** With `replaced`, other programs stand behind the manifests' image names. */
 export async function startMesh(replaced: Readonly<Record<string, Image>> = {}): Promise<Mesh> {
   const cluster = await createCluster({ nodes: 2, images: { ...images, ...replaced }, crds: customResources() })
@@ -62,19 +72,10 @@ export async function startMesh(replaced: Readonly<Record<string, Image>> = {}):
     await meshReady(cluster)
     await cluster.apply(shop)
     await cluster.pods.ready({ namespace: 'shop', count: 3 })
+    await eventually('the customer’s connection to the store', async () => (await customer(cluster)).at(-1))
   } catch (error) {
     await cluster.close()
     throw error
-  }
-
-  const eventually: Mesh['eventually'] = async (what, look, timeoutMs = 30_000) => {
-    const until = Date.now() + timeoutMs
-    for (let pause = 20; Date.now() < until; pause = Math.min(pause * 1.5, 250)) {
-      const found = await look()
-      if (found !== undefined) return found
-      await new Promise(resolve => setTimeout(resolve, pause))
-    }
-    throw new Error(`${what}: not within ${timeoutMs / 1000} s`)
   }
 
   return {
@@ -84,8 +85,7 @@ export async function startMesh(replaced: Readonly<Record<string, Image>> = {}):
       const { code, stdout } = await cluster.pods.exec({ namespace: 'shop', name }, [bookstore, 'ask', url])
       return code === 0 ? stdout.trim() : undefined
     },
-    customer: async () =>
-      (await cluster.pods.logs({ namespace: 'shop', name: 'customer' })).split('\n').filter(line => line !== ''),
+    customer: () => customer(cluster),
     program: async (label, node) => {
       const query = {
         namespace: 'istio-system',
@@ -105,4 +105,8 @@ export async function startMesh(replaced: Readonly<Record<string, Image>> = {}):
 
 export async function label(cluster: Cluster, name: string, labels: Record<string, string | null>): Promise<void> {
   await cluster.client.patch(namespaces, { name }, { metadata: { labels } }, { type: 'merge' })
+}
+
+async function customer(cluster: Cluster): Promise<string[]> {
+  return (await cluster.pods.logs({ namespace: 'shop', name: 'customer' })).split('\n').filter(line => line !== '')
 }

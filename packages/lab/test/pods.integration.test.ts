@@ -303,7 +303,7 @@ describe.skipIf(unsupported)(`pods of a lab cluster${unsupported === undefined ?
     const pod = await waitForPod(misconfigured, pod => waitingReason(pod) === 'CreateContainerConfigError', 'the error')
     expect(pod!.status!.containerStatuses![0]!.state!.waiting!.message).toBe('secret "none" not found')
     await waitForPod(broken, pod => pod.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode === 127, '127')
-    expect(await cluster.pods.logs({ name: broken })).toContain('/no/such/program')
+    expect(await cluster.pods.logs({ name: broken }, { previous: true })).toContain('/no/such/program')
   })
 
   it('report FailedMount until a volume can be made', async () => {
