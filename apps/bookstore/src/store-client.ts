@@ -31,6 +31,7 @@ interface Connection {
 function open(at: { host: string; port: number }): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...at, timeout: 5000 })
+    let greeted = false
     const waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = []
     const fail = (error: Error): void => {
       socket.destroy()
@@ -43,11 +44,11 @@ function open(at: { host: string; port: number }): Promise<Connection> {
         socket.write(`${line}\n`)
       })
     socket.on('error', error => fail(new Error(`store at ${at.host}:${at.port}: ${error.message}`, { cause: error })))
+    // An idle connection is fine, one that owes us its greeting or an answer is not.
     socket.on('timeout', () => {
-      if (waiting.length > 0) fail(new Error(`store at ${at.host}:${at.port} did not answer within 5 s`))
+      if (!greeted || waiting.length > 0) fail(new Error(`store at ${at.host}:${at.port} did not answer within 5 s`))
     })
     socket.on('close', () => fail(new Error(`store at ${at.host}:${at.port} closed the connection`)))
-    let greeted = false
     const lines = createInterface({ input: socket })
     lines.on('error', fail)
     lines.on('line', line => {

@@ -41,6 +41,7 @@ export const leaving: Step = {
       return [...summary, 'the connection opened before enrolment never went through the proxy, and goes on']
     const cut = await eventually(world, 'the connection through the proxy cut', async () => {
       const log = await lines()
+      display.status(`the customer says: ${log.findLast(line => line !== '')}`)
       return connections(log).length > before ? log.findLast(line => line.includes('lost after')) : undefined
     })
     return [
