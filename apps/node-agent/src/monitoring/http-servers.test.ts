@@ -18,7 +18,7 @@ async function start(server: HttpServer): Promise<(path: string) => Promise<[num
   }
 }
 
-it('[cni-23] is ready only when plugin and watch are', async () => {
+it('[cni-23] [observability-dns-29] is ready only when plugin and watch are', async () => {
   const readiness = { install: true, watch: false }
   const { health } = createMonitoring({
     readiness,
