@@ -19,9 +19,11 @@ export const strict: Step = {
     const gateway = await podOf(world, 'gateway')
     const inside = await askFrom(world, gateway, 'http://productpage:9080/productpage/0')
     hold(inside.ok, `the mesh's own traffic is refused too: ${inside.text}`)
-    const line = await eventually(world, 'the reason in the log', async () =>
-      (await accessLines(world, gateway.node, 'istio_converted_static_strict')).at(-1)
-    )
+    // As with the other policy: the first refusal may have been a connection that was open when the policy came.
+    const line = await eventually(world, 'the reason in the log', async () => {
+      await askFrom(world, outsider, url)
+      return (await accessLines(world, gateway.node, 'istio_converted_static_strict')).at(-1)
+    })
     return [
       'gateway → productpage: answered',
       `outsider → gateway: refused (the client sees: ${refused.replace(`${url}: `, '')})`,
