@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { parseHosts, parseResolvConf } from '@culvert/dns'
 import { constants, getsockopt } from '@culvert/native-netns'
 import { createNetns } from '@culvert/netns'
-import { createHboneDataPath } from '@culvert/tunnel'
+import { createDataPath } from '@culvert/tunnel'
 import { describe, expect, it } from 'vitest'
 import type { NodeContext } from '../src/connections/context.ts'
 import { startPod } from '../src/pods/pod-starter.ts'
@@ -35,7 +35,7 @@ async function listenersWith(variables: Record<string, string>): Promise<readonl
       // Asked for connections only, and there are none.
       node: { records: {} } as NodeContext,
       settings,
-      dataPath: createHboneDataPath({ log }),
+      dataPath: createDataPath({ log }),
       dns: {
         settings: settings.dns,
         mark: listenerMark,

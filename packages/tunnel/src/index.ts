@@ -1,7 +1,7 @@
 /**
  * The data path of the node proxy: its interface, an engine behind it, its conformance suite.
  *
- *     const dataPath = createHboneDataPath({ log })
+ *     const dataPath = createDataPath({ log })
  *     const pod = await dataPath.open({ netns, listeners, sockets, http2, pool }, handler)
  *     await pod.drain({ deadline: AbortSignal.timeout(5000) })
  */
@@ -34,5 +34,5 @@ export type {
   Tunnel
 } from './data-path.ts'
 export { TunnelError, type TunnelErrorCode } from './errors.ts'
-export { createHboneDataPath, type HboneDataPathOptions } from './hbone-data-path.ts'
+export { createDataPath, type DataPathOptions } from './native-data-path.ts'
 export type { TunnelLog } from './log.ts'

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { parseHosts, parseResolvConf } from '@culvert/dns'
 import { currentNetns, listenTcp } from '@culvert/netns'
 import { createMetrics, createReadiness, type HttpServer, type Log } from '@culvert/telemetry'
-import { createHboneDataPath } from '@culvert/tunnel'
+import { createDataPath } from '@culvert/tunnel'
 import { createPolicyStore, createWorkloadIndex } from '@culvert/workloads'
 import { createAdminServers } from '../admin/admin-server.ts'
 import { configDump } from '../admin/config-dump.ts'
@@ -82,7 +82,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const starter: PodStarterOptions = {
     node,
     settings,
-    dataPath: createHboneDataPath({ log: log.scope('ztunnel::proxy') }),
+    dataPath: createDataPath({ log: log.scope('ztunnel::proxy') }),
     dns: dnsEnabled
       ? {
           settings: settings.dns,

@@ -8,10 +8,16 @@ import { namespacesConformance } from './conformance-namespaces.ts'
 import { tunnelsConformance } from './conformance-tunnels.ts'
 import { createTestIdentities, TestMesh, type TestIdentities } from './test-mesh.ts'
 
+/** What opens the suite's pods, and what opens those that end tunnels, when that is another implementation. */
+export interface DataPathFactories {
+  readonly client: () => DataPath
+  readonly server?: () => DataPath
+}
+
 /** What every data path must do, over real sockets and real TLS on the loopback address. Needs Linux, not root. */
-export function dataPathConformance(name: string, createDataPath: () => DataPath): void {
+export function dataPathConformance(name: string, paths: DataPathFactories): void {
   describe(name, () => {
-    const createMesh = meshFactory(createDataPath)
+    const createMesh = meshFactory(paths)
     describe('bytes', () => bytesConformance(createMesh))
     describe('answers', () => answersConformance(createMesh))
     describe('tunnels', () => tunnelsConformance(createMesh))
@@ -22,18 +28,18 @@ export function dataPathConformance(name: string, createDataPath: () => DataPath
 const notRoot = process.getuid?.() === 0 ? '' : ' (skipped: network namespaces need root)'
 
 /** The rest: what needs network namespaces, root and iptables, or takes seconds. For an integration test file. */
-export function dataPathIntegration(name: string, createDataPath: () => DataPath): void {
+export function dataPathIntegration(name: string, paths: DataPathFactories): void {
   describe(name, () => {
-    const createMesh = meshFactory(createDataPath)
+    const createMesh = meshFactory(paths)
     describe('bulk', () => bulkConformance(createMesh))
     describe.skipIf(notRoot)(`namespaces${notRoot}`, () => namespacesConformance(createMesh))
   })
 }
 
-function meshFactory(createDataPath: () => DataPath): () => TestMesh {
+function meshFactory({ client, server }: DataPathFactories): () => TestMesh {
   let identities: TestIdentities
   beforeAll(async () => {
     identities = await createTestIdentities()
   })
-  return () => new TestMesh(createDataPath(), identities)
+  return () => new TestMesh(identities, client(), server?.())
 }

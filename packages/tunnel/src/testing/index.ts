@@ -1,6 +1,7 @@
 /**
  * One suite for every data path; a test file calls it with a factory.
  *
- *     dataPathConformance('mine', () => createMyDataPath())
+ *     dataPathConformance('mine', { client: () => createMyDataPath() })
  */
-export { dataPathConformance, dataPathIntegration } from './data-path-conformance.ts'
+export { type DataPathFactories, dataPathConformance, dataPathIntegration } from './data-path-conformance.ts'
+export { createHboneDataPath, type HboneDataPathOptions } from './hbone-data-path/hbone-data-path.ts'

@@ -24,12 +24,15 @@ export async function createTestIdentities(): Promise<TestIdentities> {
 export class TestMesh {
   readonly identities: TestIdentities
   readonly dataPath: DataPath
+  /** Of `server`: another implementation when a suite runs across two. */
+  readonly serverDataPath: DataPath
   readonly #cleanups: (() => unknown)[] = []
 
-  constructor(dataPath: DataPath, identities: TestIdentities) {
+  constructor(identities: TestIdentities, dataPath: DataPath, serverDataPath: DataPath = dataPath) {
     this.dataPath = dataPath
+    this.serverDataPath = serverDataPath
     this.identities = identities
-    this.onCleanup(() => dataPath.close())
+    this.onCleanup(() => Promise.all([dataPath.close(), serverDataPath.close()]))
   }
 
   onCleanup(call: () => unknown): void {
@@ -55,7 +58,7 @@ export class TestMesh {
 
   /** A pod that lets everybody through to the IP and port of the authority. */
   server(options: TestPodOptions = {}): Promise<TestPod> {
-    return this.pod({
+    return TestPod.open(this.serverDataPath, {
       credential: this.identities.stock,
       stream: ({ authority = '' }) =>
         direct(endpointOf(authority), { responseHeaders: [['baggage', 'service.name=stock']] }),

@@ -17,10 +17,10 @@ import type {
   PodHandler,
   PodOptions,
   PodPath
-} from './data-path.ts'
+} from '../../data-path.ts'
 import { serveInboundStream } from './inbound-stream.ts'
 import { type LiveConnection, LiveConnections } from './live-connections.ts'
-import type { TunnelLog } from './log.ts'
+import type { TunnelLog } from '../../log.ts'
 import { type BoundListener, PodSockets } from './sockets.ts'
 
 export interface PodPathParts {

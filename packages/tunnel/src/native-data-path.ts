@@ -1,17 +1,18 @@
-import type { DataPath, PodHandler, PodOptions, PodPath } from '../data-path.ts'
-import { TunnelError } from '../errors.ts'
-import type { TunnelLog } from '../log.ts'
-import { loadBinding, NativeCredentials, type NativeEngine, type NativeEvent } from './binding.ts'
+import { credential, Engine, type NativeEngine, type NativeEvent } from '@culvert/native-tunnel'
+import type { DataPath, PodHandler, PodOptions, PodPath } from './data-path.ts'
+import { TunnelError } from './errors.ts'
+import type { TunnelLog } from './log.ts'
+import { NativeCredentials } from './native-credentials.ts'
 import { NativePod } from './native-pod.ts'
 
-export interface NativeDataPathOptions {
+export interface DataPathOptions {
   readonly log: TunnelLog
   /** Data threads. Default 1. */
   readonly threads?: number
 }
 
 /** The data path over native/tunnel: bytes move on threads of its own, this thread only decides. */
-export function createNativeDataPath(options: NativeDataPathOptions): DataPath {
+export function createDataPath(options: DataPathOptions): DataPath {
   return new NativeDataPath(options)
 }
 
@@ -23,11 +24,10 @@ class NativeDataPath implements DataPath {
   #flushing = false
   #closed = false
 
-  constructor({ log, threads = 1 }: NativeDataPathOptions) {
-    const binding = loadBinding()
+  constructor({ log, threads = 1 }: DataPathOptions) {
     this.#log = log
-    this.#credentials = new NativeCredentials(binding.credential)
-    this.#engine = new binding.Engine(threads, events => this.#onEvents(events))
+    this.#credentials = new NativeCredentials(credential)
+    this.#engine = new Engine(threads, events => this.#onEvents(events))
   }
 
   async open(options: PodOptions, handler: PodHandler): Promise<PodPath> {

@@ -1,6 +1,6 @@
-import type { ConnectionId, DataPath, PodHandler, PodOptions, PodPath } from './data-path.ts'
-import { TunnelError } from './errors.ts'
-import type { TunnelLog } from './log.ts'
+import type { ConnectionId, DataPath, PodHandler, PodOptions, PodPath } from '../../data-path.ts'
+import { TunnelError } from '../../errors.ts'
+import type { TunnelLog } from '../../log.ts'
 import { openPodPath } from './pod-path.ts'
 
 export interface HboneDataPathOptions {

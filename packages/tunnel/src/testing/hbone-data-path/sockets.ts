@@ -1,9 +1,9 @@
 import net from 'node:net'
 import { connectTcp, listenTcp, type Netns } from '@culvert/netns'
 import { constants, setsockopt } from '@culvert/native-netns'
-import type { Endpoint, ListenerRole, SocketSettings } from './data-path.ts'
-import { TunnelError } from './errors.ts'
-import type { TunnelLog } from './log.ts'
+import type { Endpoint, ListenerRole, SocketSettings } from '../../data-path.ts'
+import { TunnelError } from '../../errors.ts'
+import type { TunnelLog } from '../../log.ts'
 import { osErrorText } from './os-error.ts'
 
 const BACKLOG = 128

@@ -1,5 +1,5 @@
 import type { Join } from '@culvert/hbone'
-import type { ConnectionId, Failure, Outcome, PodHandler } from './data-path.ts'
+import type { ConnectionId, Failure, Outcome, PodHandler } from '../../data-path.ts'
 import { joinFailure } from './failure.ts'
 
 // Often enough for metrics that are scraped every few seconds.

@@ -1,6 +1,6 @@
 import type net from 'node:net'
 import { type HboneServerStream, join, tcpSide } from '@culvert/hbone'
-import type { Direct } from './data-path.ts'
+import type { Direct } from '../../data-path.ts'
 import { type CapturedContext, sourceToTake } from './captured-connection.ts'
 import { connectDetail, tunnelFailure } from './failure.ts'
 import type { LiveConnection } from './live-connections.ts'

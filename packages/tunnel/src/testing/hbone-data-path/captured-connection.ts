@@ -1,6 +1,6 @@
 import type net from 'node:net'
 import { join, openTunnel, type Side, tcpSide, type TunnelPool, type TunnelStream } from '@culvert/hbone'
-import type { CapturedConnection, Direct, Hop, Http2Settings, Opened, PodHandler, Tunnel } from './data-path.ts'
+import type { CapturedConnection, Direct, Hop, Http2Settings, Opened, PodHandler, Tunnel } from '../../data-path.ts'
 import { connectDetail, tunnelFailure } from './failure.ts'
 import type { LiveConnection, LiveConnections } from './live-connections.ts'
 import type { PodSockets } from './sockets.ts'

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { HboneError, type JoinFailure } from '@culvert/hbone'
-import type { Failure } from './data-path.ts'
+import type { Failure } from '../../data-path.ts'
 import { osErrorText } from './os-error.ts'
 
 const DEADLINE = 'deadline has elapsed'

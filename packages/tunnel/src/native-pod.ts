@@ -1,3 +1,4 @@
+import type { NativeDecision, NativeEngine, NativeEvent, NativeHop } from '@culvert/native-tunnel'
 import { STATUS_CODES } from 'node:http'
 import type {
   ConnectionDecision,
@@ -9,9 +10,9 @@ import type {
   PodHandler,
   PodPath,
   StreamDecision
-} from '../data-path.ts'
-import type { TunnelLog } from '../log.ts'
-import type { NativeCredentials, NativeDecision, NativeEngine, NativeEvent, NativeHop } from './binding.ts'
+} from './data-path.ts'
+import type { TunnelLog } from './log.ts'
+import type { NativeCredentials } from './native-credentials.ts'
 
 export interface NativePodParts {
   readonly id: number

@@ -1,0 +1,7 @@
+import { createDataPath } from './index.ts'
+import { createHboneDataPath, dataPathIntegration } from './testing/index.ts'
+
+const log = { warn: () => {}, debug: () => {} }
+
+dataPathIntegration('the tunnel engine', { client: () => createDataPath({ log }) })
+dataPathIntegration('@culvert/hbone', { client: () => createHboneDataPath({ log }) })

@@ -1,0 +1,11 @@
+import { createDataPath } from './index.ts'
+import { createHboneDataPath, dataPathConformance } from './testing/index.ts'
+
+const log = { warn: () => {}, debug: () => {} }
+const engine = () => createDataPath({ log })
+const hbone = () => createHboneDataPath({ log })
+
+dataPathConformance('the tunnel engine', { client: engine })
+dataPathConformance('@culvert/hbone', { client: hbone })
+dataPathConformance('from the tunnel engine to @culvert/hbone', { client: engine, server: hbone })
+dataPathConformance('from @culvert/hbone to the tunnel engine', { client: hbone, server: engine })
