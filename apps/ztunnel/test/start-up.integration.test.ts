@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
 import { echo, roundTrip, skipReason, snapshotPod, titled } from './mesh.ts'
 import { launcher, startNode, until } from './node.ts'
-import { createPods } from './pods.ts'
+import { createPods, type TestPod } from './pods.ts'
 
 /** Runs the launcher to its end with nothing but these variables. */
 async function launch(
@@ -69,7 +69,7 @@ describe('the launcher', () => {
 })
 
 describe.skipIf(skipReason)(titled('a proxy without a control plane'), () => {
-  it('takes workloads and policies from a file and certificates from its test CA', async () => {
+  it('takes workloads and policies from a file, and certificates from the test root that its like on another node trusts', async () => {
     await using stack = new AsyncDisposableStack()
     const controlPlane = await startControlPlane()
     stack.defer(controlPlane.close)
@@ -86,7 +86,7 @@ describe.skipIf(skipReason)(titled('a proxy without a control plane'), () => {
       trustDomain: 'cluster.local',
       workloadIps: [ip],
       protocol: 'HBONE',
-      node: 'node-1',
+      node: `node-of-${name}`,
       services: {}
     }))
     const policy = `
@@ -104,14 +104,23 @@ policies:
       CULVERT_ALLOW_TEST_CA: 'true',
       LOCAL_XDS: `workloads: ${JSON.stringify(workloads)}${policy}`
     }
-    const node = await startNode({ controlPlane, pods: [client, server].map(snapshotPod), env })
-    stack.defer(node.stop)
-    await node.ready()
+    const alone = (pod: TestPod): ReturnType<typeof startNode> =>
+      startNode({ controlPlane, pods: [snapshotPod(pod)], env: { ...env, NODE_NAME: `node-of-${pod.name}` } })
+    const near = await alone(client)
+    stack.defer(near.stop)
+    const far = await alone(server)
+    stack.defer(far.stop)
+    for (const node of [near, far]) {
+      await node.ready()
+      expect(await node.line(/\twarn\t/)).toContain(
+        'FAKE_CA=true: certificates come from a test root whose key is public'
+      )
+    }
     expect((await roundTrip(await client.connect(server.ip, 8080), 'file')).toString()).toBe('file')
-    expect(await node.line(/direction="outbound"/)).toContain(`dst.addr=${server.ip}:15008`)
+    expect(await near.line(/direction="outbound"/)).toContain(`dst.addr=${server.ip}:15008`)
     await roundTrip(await client.connect(server.ip, 8081), 'x').catch(() => undefined)
-    await node.line(/explicitly denied by: shop\/not-8081/)
-    expect(JSON.parse((await node.http(15000, '/config_dump')).body).staticConfig.workloads).toHaveLength(2)
+    await far.line(/explicitly denied by: shop\/not-8081/)
+    expect(JSON.parse((await far.http(15000, '/config_dump')).body).staticConfig.workloads).toHaveLength(2)
   })
 })
 

@@ -1,4 +1,4 @@
-import { createPrivateKey, randomBytes, type webcrypto, X509Certificate as NodeCertificate } from 'node:crypto'
+import { createPrivateKey, randomBytes, X509Certificate as NodeCertificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { parseCertificates, pemBlocks } from '@culvert/spiffe'
 import { CertificateError } from './errors.ts'
@@ -15,6 +15,7 @@ import {
   X509CertificateGenerator
 } from './x509.ts'
 import { readRequest } from './read-request.ts'
+import { signatureAlgorithm } from './signature-algorithm.ts'
 
 export interface CertificateAuthorityOptions {
   /** PEM; the key in PKCS#1, PKCS#8 or SEC 1. */
@@ -55,7 +56,7 @@ export async function createCertificateAuthority(options: CertificateAuthorityOp
   if (!signer.checkPrivateKey(key)) {
     throw new CertificateError('CERT_GEN_ERROR', 'the signing key does not belong to the signing certificate')
   }
-  const algorithm = signatureAlgorithm(key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve)
+  const algorithm = signatureAlgorithm(key)
   const signingKey = key.toCryptoKey(algorithm, false, ['sign'])
   const signerName = new X509Certificate(signer.raw).subjectName
   const chainElements = parseCertificates(chain).map((_, index) => trimmed(pemBlocks(chain)[index]!.pem))
@@ -115,23 +116,4 @@ const trimmed = (pem: string): string => `${pem.replace(/^\n/, '').replace(/\n$/
 function generalName(name: string): { type: 'ip' | 'url' | 'dns'; value: string } {
   if (isIP(name) !== 0) return { type: 'ip', value: name.replace(/^::ffff:(?=\d+\.)/i, '') }
   return { type: name.startsWith('spiffe://') ? 'url' : 'dns', value: name }
-}
-
-function signatureAlgorithm(
-  type: string | undefined,
-  curve: string | undefined
-): webcrypto.EcKeyImportParams & webcrypto.RsaHashedImportParams {
-  if (type === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as never
-  const named: Record<string, object> = {
-    prime256v1: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
-    secp384r1: { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' }
-  }
-  const algorithm = type === 'ec' && curve !== undefined ? named[curve] : undefined
-  if (algorithm === undefined) {
-    throw new CertificateError(
-      'CERT_GEN_ERROR',
-      `signing key of type ${type} ${curve ?? ''} is not supported; use RSA, P-256 or P-384`
-    )
-  }
-  return algorithm as never
 }

@@ -7,12 +7,13 @@ import {
   X509Certificate as NodeCertificate
 } from 'node:crypto'
 import { promisify } from 'node:util'
+import { signatureAlgorithm } from './signature-algorithm.ts'
 import { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509CertificateGenerator } from './x509.ts'
 
 export interface SelfSignedRoot {
   /** PEM. */
   readonly certificate: string
-  /** PKCS#1 PEM. */
+  /** PKCS#1 PEM; of an elliptic curve SEC 1. */
   readonly key: string
 }
 
@@ -32,7 +33,7 @@ export async function selfSignedRoot(options: {
     options.key === undefined
       ? (await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })).privateKey
       : createPrivateKey(options.key)
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+  const algorithm = signatureAlgorithm(privateKey)
   const publicKey = createPublicKey(privateKey)
   const certificate = await X509CertificateGenerator.create({
     serialNumber: randomBytes(16).toString('hex'),
@@ -50,6 +51,8 @@ export async function selfSignedRoot(options: {
   })
   return {
     certificate: new NodeCertificate(Buffer.from(certificate.rawData)).toString(),
-    key: privateKey.export({ type: 'pkcs1', format: 'pem' }).toString()
+    key: privateKey
+      .export({ type: privateKey.asymmetricKeyType === 'rsa' ? 'pkcs1' : 'sec1', format: 'pem' })
+      .toString()
   }
 }

@@ -1,23 +1,17 @@
-import {
-  type CertificateManager,
-  createCaClient,
-  createCertificateAuthority,
-  createCertificateManager,
-  readCertificateChain,
-  selfSignedRoot,
-  type WorkloadCertificate
-} from '@culvert/certificates'
-import { createCsr, parseSpiffeId } from '@culvert/spiffe'
+import { type CertificateManager, createCaClient, createCertificateManager } from '@culvert/certificates'
+import { parseSpiffeId } from '@culvert/spiffe'
 import type { Logger } from '@culvert/telemetry'
 import { type Workload, type WorkloadIndex, workloadIdentity } from '@culvert/workloads'
-import type { CaSettings, Settings } from '../settings/settings.ts'
+import type { Settings } from '../settings/settings.ts'
+import { type CertificateSource, createTestCa, testCaWarning } from './test-ca.ts'
 
 export interface NodeCertificates extends CertificateManager {
   readonly shutDown: () => void
 }
 
 export async function createNodeCertificates(settings: Settings, log: Logger): Promise<NodeCertificates> {
-  const source = settings.ca.fake ? await testCa(settings.ca) : caClient(settings)
+  if (settings.ca.fake) log.warn(testCaWarning)
+  const source = settings.ca.fake ? await createTestCa(settings.ca) : caClient(settings)
   const manager = createCertificateManager({
     fetch: source.fetch,
     onFailure: (identity, error, retryInMs) => {
@@ -37,11 +31,6 @@ export async function createNodeCertificates(settings: Settings, log: Logger): P
   }
 }
 
-interface CertificateSource {
-  readonly fetch: (identity: string) => Promise<WorkloadCertificate>
-  readonly close: () => void
-}
-
 function caClient({ ca, clusterId, dedicated }: Settings): CertificateSource {
   return createCaClient({
     address: ca.address,
@@ -54,25 +43,6 @@ function caClient({ ca, clusterId, dedicated }: Settings): CertificateSource {
     impersonate: dedicated === undefined,
     tls12: ca.tls12
   })
-}
-
-/** Signs by itself under a root made now (docs/spec/zds.md 5.5); only its own connections trust it. */
-async function testCa({ ttlSeconds }: CaSettings): Promise<CertificateSource> {
-  const root = await selfSignedRoot({ organization: 'culvert test', ttlSeconds: 10 * 86_400 })
-  const authority = await createCertificateAuthority({
-    signingCertificate: root.certificate,
-    signingKey: root.key,
-    chain: '',
-    rootBundle: root.certificate
-  })
-  return {
-    close: () => undefined,
-    fetch: async identity => {
-      const { csr, privateKey } = await createCsr(identity)
-      const chain = await authority.sign({ csr, sans: [identity], ttlSeconds })
-      return readCertificateChain(chain, identity, privateKey, identity)
-    }
-  }
 }
 
 /** docs/spec/identity-ca.md 4.6: at most this many prefetches wait. */
