@@ -2,7 +2,11 @@
  * The tunnel engine: sockets, TLS and HTTP/2 on threads of its own. Everything that crosses is a value; connections are
  * named by id. What the values mean is said where they are decided: packages/tunnel/src/data-path.ts.
  */
-export const Engine: new (threads: number, onEvents: (events: readonly NativeEvent[]) => void) => NativeEngine
+export const Engine: new (
+  threads: number,
+  limits: NativeLimits,
+  onEvents: (events: readonly NativeEvent[]) => void
+) => NativeEngine
 /** Throws what OpenSSL says about the PEM texts. */
 export function credential(
   certificateChain: string,
@@ -12,6 +16,13 @@ export function credential(
 ): NativeCredential
 /** Of the headers that it was compiled with. */
 export const opensslVersion: string
+
+/** 0: none. */
+export interface NativeLimits {
+  readonly connections: number
+  readonly streams: number
+  readonly bufferedBytes: number
+}
 
 export interface Endpoint {
   readonly ip: string

@@ -9,7 +9,23 @@ export interface DataPathOptions {
   readonly log: TunnelLog
   /** Data threads. Default 1. */
   readonly threads?: number
+  readonly limits?: DataPathLimits
 }
+
+/**
+ * What the data path takes on in all, over its pods; 0 for no limit. At a limit new work is refused, and the log says
+ * why: connections are closed as they are accepted, streams are reset with REFUSED_STREAM. What has begun goes on.
+ */
+export interface DataPathLimits {
+  /** Accepted sockets: captured connections, and tunnels from other nodes. Default 0. */
+  readonly connections?: number
+  /** CONNECT streams from other nodes. Default 0. */
+  readonly streams?: number
+  /** Bytes held in user space for those who do not take them. Default 1 GiB. */
+  readonly bufferedBytes?: number
+}
+
+const DEFAULT_BUFFERED_BYTES = 1_073_741_824
 
 /** The data path over native/tunnel: bytes move on threads of its own, this thread only decides. */
 export function createDataPath(options: DataPathOptions): DataPath {
@@ -24,10 +40,18 @@ class NativeDataPath implements DataPath {
   #flushing = false
   #closed = false
 
-  constructor({ log, threads = 1 }: DataPathOptions) {
+  constructor({ log, threads = 1, limits = {} }: DataPathOptions) {
     this.#log = log
     this.#credentials = new NativeCredentials(credential)
-    this.#engine = new Engine(threads, events => this.#onEvents(events))
+    this.#engine = new Engine(
+      threads,
+      {
+        connections: limits.connections ?? 0,
+        streams: limits.streams ?? 0,
+        bufferedBytes: limits.bufferedBytes ?? DEFAULT_BUFFERED_BYTES
+      },
+      events => this.#onEvents(events)
+    )
   }
 
   async open(options: PodOptions, handler: PodHandler): Promise<PodPath> {

@@ -23,7 +23,7 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   }
 
   explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info), context_(info.Env(), "culvert tunnel engine") {
-    handler_ = Napi::Persistent(info[1].As<Napi::Function>());
+    handler_ = Napi::Persistent(info[2].As<Napi::Function>());
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(info.Env(), &loop);
     // Not a thread-safe function: that one goes on as long as events come, and nothing else on this thread has its turn.
@@ -31,7 +31,7 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     uv_async_init(loop, wake_, [](uv_async_t* wake) { static_cast<JsEngine*>(wake->data)->deliver(); });
     wake_->data = this;
     unsigned threads = info[0].ToNumber().Uint32Value();
-    engine_ = std::make_unique<culvert::Engine>(threads, [wake = wake_] { uv_async_send(wake); });
+    engine_ = std::make_unique<culvert::Engine>(threads, limits(info[1].As<Napi::Object>()), [wake = wake_] { uv_async_send(wake); });
   }
 
   ~JsEngine() override { end(); }

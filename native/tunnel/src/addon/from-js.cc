@@ -71,6 +71,12 @@ SocketSettings socket_settings(Napi::Object object) {
 
 }  // namespace
 
+Limits limits(Napi::Object object) {
+  // Of what a JavaScript number can say; one that is larger is no limit.
+  auto count = [&](const char* key) { return static_cast<uint64_t>(object.Get(key).ToNumber().Int64Value()); };
+  return {count("connections"), count("streams"), count("bufferedBytes")};
+}
+
 PodSettings pod_settings(Napi::Object object) {
   PodSettings settings;
   settings.netns = number(object, "netns");

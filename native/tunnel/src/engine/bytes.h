@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +14,8 @@ using Room = std::span<uint8_t>;
 // back: what moves bulk would otherwise spend its time in page faults.
 uint8_t* take_block(size_t& size);
 void give_block(uint8_t* block, size_t size);
+// Where this thread adds up the blocks it has out; it may be read from anywhere.
+void count_blocks_in(std::atomic<int64_t>* counter);
 
 // A queue of bytes in one piece: written at the end in place, taken from the front. Holds no memory while it is empty,
 // so that a connection at rest costs nothing.

@@ -181,7 +181,7 @@ void Connection::finish(std::optional<Failure> failure) {
   tell_progress();
   pod_->emit(ConnectionClosed{id_, send_.bytes, receive_.bytes, precise_now() - accepted_at_, std::move(failure)});
   pod_->loop().retire(self);
-  pod_->forget(id_);
+  pod_->forget(id_, role_);
 }
 
 }  // namespace culvert

@@ -7,14 +7,20 @@
 
 namespace culvert {
 
-Engine::Engine(unsigned threads, std::function<void()> notify) : notify_(std::move(notify)) {
+Engine::Engine(unsigned threads, Limits limits, std::function<void()> notify)
+    : load_(limits), notify_(std::move(notify)) {
   // Signals belong to the program's own thread; the data threads are woken by their eventfd.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::vector<std::atomic<int64_t>*> bytes;
+  for (unsigned i = 0; i < threads; i++) bytes.push_back(&load_.thread_bytes());
   for (unsigned i = 0; i < threads; i++) {
     auto worker = std::make_unique<Worker>();
-    worker->thread = std::thread([loop = &worker->loop] { loop->run(); });
+    worker->thread = std::thread([loop = &worker->loop, counter = bytes[i]] {
+      count_blocks_in(counter);
+      loop->run();
+    });
     workers_.push_back(std::move(worker));
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -59,7 +65,7 @@ OpenedPod Engine::open(PodSettings settings) {
   // std::function wants what can be copied.
   auto listeners = std::make_shared<std::vector<BoundListener>>(std::move(bound));
   auto pod = std::make_shared<Pod>(
-      worker.loop, Pod::Parts{id, std::move(settings), std::move(netns), opened.original_source,
+      worker.loop, Pod::Parts{id, std::move(settings), std::move(netns), opened.original_source, load_,
                               [this] { return ++last_id_; }, [this](Event event) { emit(std::move(event)); },
                               [&worker, id] { worker.pods.erase(id); }});
   worker.asked = true;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "limits.h"
 #include "loop.h"
 #include "pod.h"
 #include "values.h"
@@ -28,7 +29,7 @@ struct BindFailure {
 class Engine {
  public:
   // `notify` is called on a data thread when the first event of a batch is there.
-  Engine(unsigned threads, std::function<void()> notify);
+  Engine(unsigned threads, Limits limits, std::function<void()> notify);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -61,6 +62,7 @@ class Engine {
   void with_pod(PodId pod, std::function<void(Pod&)> call);
   void emit(Event event);
 
+  Load load_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::function<void()> notify_;
   std::unordered_map<PodId, std::vector<SharedFd>> listeners_;

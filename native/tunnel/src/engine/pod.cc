@@ -7,13 +7,16 @@ namespace culvert {
 namespace {
 // Often enough for metrics that are scraped every few seconds.
 constexpr int64_t kProgressInterval = 1000;
+
+// Between two lines of the log about refused work: refusing must stay cheap.
+constexpr int64_t kRefusalInterval = 1000;
 }  // namespace
 
 Pod::Pod(Loop& loop, Parts parts)
     : loop_(loop), parts_(std::move(parts)), pool_(*this), progress_(loop, [this] {
         for (auto& [_, connection] : connections_) connection->tell_progress();
         if (!connections_.empty()) progress_.start(kProgressInterval);
-      }) {}
+      }), refusal_told_at_(now() - kRefusalInterval) {}
 
 void Pod::listen(std::vector<BoundListener> listeners) {
   for (auto& bound : listeners) {
@@ -22,6 +25,7 @@ void Pod::listen(std::vector<BoundListener> listeners) {
 }
 
 void Pod::on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer) {
+  if (std::string reason = parts_.load.enter_connection(); !reason.empty()) return refused("connection", reason);
   emit(SocketChanged{role, true});
   ConnectionId id = parts_.next_id();
   Endpoint local = local_endpoint(fd.get());
@@ -30,7 +34,7 @@ void Pod::on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer) {
     return emit(CredentialWanted{id, std::move(peer), std::move(local)});
   }
   Endpoint destination = original_destination(fd.get());
-  auto closed = [this, role] { emit(SocketChanged{role, false}); };
+  auto closed = [this, role] { socket_closed(role); };
   auto client = std::make_unique<TcpSide>(loop_, std::move(fd), closed);
   if (connections_.empty()) progress_.start(kProgressInterval);
   connections_.emplace(id, std::make_shared<Connection>(shared_from_this(), id, role, std::move(client)));
@@ -44,7 +48,7 @@ void Pod::give_credential(ConnectionId id, std::shared_ptr<const TlsCredential> 
   arriving_.erase(found);
   if (credential == nullptr || phase_ != Phase::serving) {
     arrived.fd = OwnedFd();
-    emit(SocketChanged{ListenerRole::inbound_hbone, false});
+    socket_closed(ListenerRole::inbound_hbone);
     return check_drained();
   }
   auto tunnel = std::make_shared<Tunnel>(
@@ -53,7 +57,7 @@ void Pod::give_credential(ConnectionId id, std::shared_ptr<const TlsCredential> 
           Http2Session::Role::server, std::move(credential), {}, settings().http2, settings().sockets.handshake_timeout},
       this);
   serving_.emplace(tunnel.get(), Serving{tunnel, arrived.peer, arrived.local});
-  auto closed = [self = shared_from_this()] { self->emit(SocketChanged{ListenerRole::inbound_hbone, false}); };
+  auto closed = [self = shared_from_this()] { self->socket_closed(ListenerRole::inbound_hbone); };
   tunnel->start(std::make_unique<TcpTransport>(loop_, *tunnel, std::move(arrived.fd), false, closed));
 }
 
@@ -64,6 +68,10 @@ void Pod::on_tunnel_failed(Tunnel& tunnel, Failure failure) {
 }
 
 void Pod::on_tunnel_request(Tunnel& tunnel, std::shared_ptr<Http2Stream> stream, Http2Request request) {
+  if (std::string reason = parts_.load.enter_stream(); !reason.empty()) {
+    tunnel.session().reset(*stream, Http2Error::refused_stream);
+    return refused("stream", reason);
+  }
   const Serving& serving = serving_.at(&tunnel);
   ConnectionId id = parts_.next_id();
   auto client = std::make_unique<StreamSide>(serving.tunnel, std::move(stream));
@@ -95,7 +103,24 @@ void Pod::cut(ConnectionId id) {
   connection->cut(FailureCode::cut);
 }
 
-void Pod::forget(ConnectionId id) {
+void Pod::socket_closed(ListenerRole role) {
+  parts_.load.leave_connection();
+  emit(SocketChanged{role, false});
+}
+
+void Pod::refused(const char* what, const std::string& reason) {
+  if (now() - refusal_told_at_ < kRefusalInterval) {
+    refusals_untold_++;
+    return;
+  }
+  refusal_told_at_ = now();
+  uint64_t others = std::exchange(refusals_untold_, 0);
+  emit(Warned{std::string("refused a ") + what + ": " + reason +
+              (others == 0 ? "" : " (" + std::to_string(others) + " more refusals since the last line)")});
+}
+
+void Pod::forget(ConnectionId id, ListenerRole role) {
+  if (role == ListenerRole::inbound_hbone) parts_.load.leave_stream();
   connections_.erase(id);
   if (connections_.empty()) progress_.stop();
   check_drained();
@@ -111,7 +136,7 @@ void Pod::stop_listening() {
 }
 
 void Pod::drop_arriving() {
-  for (size_t count = arriving_.size(); count > 0; count--) emit(SocketChanged{ListenerRole::inbound_hbone, false});
+  for (size_t count = arriving_.size(); count > 0; count--) socket_closed(ListenerRole::inbound_hbone);
   arriving_.clear();
 }
 

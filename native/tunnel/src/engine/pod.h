@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "connection.h"
+#include "limits.h"
 #include "listener.h"
 #include "loop.h"
 #include "tunnel-pool.h"
@@ -21,6 +22,7 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
     PodSettings settings;
     OwnedFd netns;
     bool original_source;
+    Load& load;
     std::function<ConnectionId()> next_id;
     std::function<void(Event)> emit;
     std::function<void()> ended;
@@ -49,7 +51,7 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
     parts_.emit(Event{parts_.id, std::move(what)});
   }
   void on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer);
-  void forget(ConnectionId id);
+  void forget(ConnectionId id, ListenerRole role);
 
  private:
   // Accepted, and its certificate is being fetched.
@@ -74,6 +76,8 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   void check_drained();
   void end();
   void drop_arriving();
+  void socket_closed(ListenerRole role);
+  void refused(const char* what, const std::string& reason);
 
   Loop& loop_;
   Parts parts_;
@@ -85,6 +89,8 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   TunnelPool pool_;
   Timer progress_;
   uint32_t before_ = 0, cut_ = 0;
+  int64_t refusal_told_at_;
+  uint64_t refusals_untold_ = 0;
 };
 
 }  // namespace culvert
