@@ -27,7 +27,7 @@ export { createLog, type Log, type LogCall, type Logger, type LogOptions } from 
 export { type DirectiveFilter, type LogFilter, parseLogFilter, parseScopeLevels } from './log-filter.ts'
 export type { LogLevel, LogThreshold } from './log-level.ts'
 export type { LogStyle } from './log-line.ts'
-export { type DisplayValue, display, type LogFields, type LogValue } from './log-value.ts'
+export { type DisplayValue, display, type LogFields, type LogValue, PreparedFields } from './log-value.ts'
 export {
   type Counter,
   type CounterCell,

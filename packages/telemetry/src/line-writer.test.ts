@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { createLineWriter } from './index.ts'
 
 it('writes the lines of one turn at once, in order, and the rest on demand', async () => {
@@ -14,6 +14,22 @@ it('writes the lines of one turn at once, in order, and the rest on demand', asy
   writer.flush()
   writer.flush()
   expect(written).toEqual(['a\nb\n', 'c\n'])
+})
+
+it('joins the lines of several turns while they keep coming', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const written: string[] = []
+  const writer = createLineWriter(text => written.push(text))
+  writer.write('a\n')
+  vi.advanceTimersByTime(1)
+  expect(written).toEqual(['a\n'])
+  writer.write('b\n')
+  vi.advanceTimersByTime(3)
+  writer.write('c\n')
+  expect(written).toEqual(['a\n'])
+  vi.advanceTimersByTime(2)
+  expect(written).toEqual(['a\n', 'b\nc\n'])
 })
 
 it('never holds 10,000 lines, and loses none', () => {

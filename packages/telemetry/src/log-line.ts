@@ -1,5 +1,5 @@
 import type { LogLevel } from './log-level.ts'
-import { bare, type FieldList, type LogValue, quote } from './log-value.ts'
+import { bare, type FieldList, type LogValue, quote, renderFields } from './log-value.ts'
 
 export interface Span {
   readonly name: string
@@ -29,30 +29,31 @@ export function lineFormat(style: LogStyle, json: boolean): LineFormat {
 
 /** docs/spec/observability-dns.md 2.1; a line with a message and no field ends in a TAB. */
 function ztunnelLine(event: LogEvent): string {
-  const spans = event.spans.map(({ name, fields }) => `:${name}${fields.length > 0 ? `{${textFields(fields)}}` : ''}`)
+  const spans = event.spans.map(({ name, fields }) => {
+    const text = renderFields(fields, ' ', textField)
+    return `:${name}${text === '' ? '' : `{${text}}`}`
+  })
   const scope = event.target.startsWith('ztunnel::') ? event.target.slice('ztunnel::'.length) : event.target
   const head = `${timestamp(event.time)}\t${event.level}\t${scope}${spans.join('')}`
-  if (event.message === undefined && event.fields.length === 0) return head
+  const fields = renderFields(event.fields, ' ', textField)
+  if (event.message === undefined && fields === '') return head
   const message = event.message === undefined ? '' : `${bare(event.message)}\t`
-  return `${head}\t${message}${textFields(event.fields)}`
+  return `${head}\t${message}${fields}`
 }
 
-function textFields(fields: FieldList): string {
-  return fields.map(([name, value]) => `${name}=${textValue(value)}`).join(' ')
-}
-
-function textValue(value: LogValue): string {
-  if (typeof value === 'string') return quote(value)
-  return typeof value === 'object' ? bare(value.display) : String(value)
+function textField(name: string, value: LogValue): string {
+  if (typeof value === 'string') return `${name}=${quote(value)}`
+  return `${name}=${typeof value === 'object' ? bare(value.display) : value}`
 }
 
 /** Section 9: `TIME level scope message [k=v k=v]`, values bare. */
 function goLine(event: LogEvent): string {
   const head = `${timestamp(event.time)}\t${event.level}\t${event.target}\t${bare(event.message ?? '')}`
-  if (event.fields.length === 0) return head
-  const fields = event.fields.map(([name, value]) => `${name}=${bare(plain(value))}`)
-  return `${head}\t${fields.join(' ')}`
+  const fields = renderFields(event.fields, ' ', goField)
+  return fields === '' ? head : `${head}\t${fields}`
 }
+
+const goField = (name: string, value: LogValue): string => `${name}=${bare(plain(value))}`
 
 function plain(value: LogValue): string {
   return typeof value === 'object' ? value.display : String(value)
@@ -65,13 +66,10 @@ function jsonLine(event: LogEvent, messageKey: 'message' | 'msg'): string {
     jsonPair('time', timestamp(event.time)),
     jsonPair('scope', event.target),
     ...(event.message === undefined ? [] : [jsonPair(messageKey, event.message)]),
-    ...event.fields.map(([name, value]) => jsonPair(name, value)),
-    ...event.spans.map(({ name, fields }) => {
-      const inner = fields.map(([field, value]) => jsonPair(field, value))
-      return `${JSON.stringify(name)}:{${inner.join(',')}}`
-    })
+    renderFields(event.fields, ',', jsonPair),
+    ...event.spans.map(({ name, fields }) => `${JSON.stringify(name)}:{${renderFields(fields, ',', jsonPair)}}`)
   ]
-  return `{${pairs.join(',')}}`
+  return `{${pairs.filter(pair => pair !== '').join(',')}}`
 }
 
 function jsonPair(name: string, value: LogValue): string {
@@ -86,7 +84,14 @@ function jsonValue(value: LogValue): string {
 
 /** UTC with six fractional digits, truncated. */
 export function timestamp(microseconds: number): string {
-  const milliseconds = Math.floor(microseconds / 1000)
-  const rest = Math.floor(microseconds) - milliseconds * 1000
-  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`
+  const second = Math.floor(microseconds / 1_000_000)
+  if (second !== lastSecond) {
+    lastSecond = second
+    lastSecondText = new Date(second * 1_000).toISOString().slice(0, -4)
+  }
+  return `${lastSecondText}${String(Math.floor(microseconds) - second * 1_000_000).padStart(6, '0')}Z`
 }
+
+// Making a date is a tenth of a line's cost, and thousands of lines share a second.
+let lastSecond = Number.NaN
+let lastSecondText = ''

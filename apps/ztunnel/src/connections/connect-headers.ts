@@ -16,7 +16,19 @@ export function connectHeaders(
   ]
 }
 
+const baggages = new WeakMap<Workload, string>()
+
+/** Formatted once for each record of a workload, as every connection says it. */
 export function workloadBaggage(workload: Workload): string {
+  let baggage = baggages.get(workload)
+  if (baggage === undefined) {
+    baggage = formatWorkloadBaggage(workload)
+    baggages.set(workload, baggage)
+  }
+  return baggage
+}
+
+function formatWorkloadBaggage(workload: Workload): string {
   const described = describeWorkload(workload)
   const baggage: Baggage = {
     clusterName: described.cluster,

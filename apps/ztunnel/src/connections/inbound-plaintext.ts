@@ -1,6 +1,6 @@
 import type { CapturedConnection, ConnectionDecision } from '@culvert/tunnel'
 import { workloadIdentity } from '@culvert/workloads'
-import { serviceLabels, workloadLabels } from '../observe/peer-labels.ts'
+import { trafficBetween } from '../observe/traffic-between.ts'
 import {
   decide,
   refuseInboundSelfCall,
@@ -35,15 +35,13 @@ export async function decideInboundPlaintext(
     source,
     destination,
     hboneAddress: undefined,
-    sourceName: peer?.name,
-    destinationName: local.name,
-    traffic: {
+    traffic: trafficBetween({
       reporter: 'destination',
-      source: peer === undefined ? {} : workloadLabels(peer, undefined),
-      destination: workloadLabels(local, workloadIdentity(local)),
-      service: serviceLabels(service),
+      source: peer && { workload: peer, principal: undefined },
+      destination: { workload: local, principal: workloadIdentity(local) },
+      service,
       mutualTls: false
-    }
+    })
   })
   const check = { id, local, source, destination, peerIdentity: undefined, forwardedHost: undefined }
   if (!allowInbound(node, pod, check)) return { kind: 'refuse' }

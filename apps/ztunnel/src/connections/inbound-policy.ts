@@ -1,10 +1,11 @@
-import type { Verdict } from '@culvert/authorization'
+import type { Connection, Verdict } from '@culvert/authorization'
 import { parseSpiffeId } from '@culvert/spiffe'
 import type { ConnectionId, Endpoint } from '@culvert/tunnel'
 import type { Workload } from '@culvert/workloads'
 import { policyRejection } from '../observe/failure-text.ts'
 import { endpointText } from '../routing/index.ts'
 import type { NodeContext, PodContext } from './context.ts'
+import type { ConnectionEntry, LiveInbound } from './live-connections.ts'
 
 export interface InboundCheck {
   readonly id: ConnectionId
@@ -21,31 +22,48 @@ export interface InboundCheck {
  * is the one of now also for later changes. A denied connection is logged and forgotten.
  */
 export function allowInbound(node: NodeContext, pod: PodContext, check: InboundCheck): boolean {
-  const { id, local, source, destination, peerIdentity } = check
-  const identity = peerIdentity === undefined ? undefined : parseSpiffeId(peerIdentity)
-  const judge = (): Verdict =>
-    node.authorizer.evaluate(local, {
-      source: { ip: source.ip },
-      destination,
-      ...(identity === undefined ? {} : { identity })
-    })
-  pod.live.addInbound(id, {
-    entry: {
+  const connection = new CheckedInbound(node, pod, check)
+  pod.live.addInbound(check.id, connection)
+  const verdict = connection.judge()
+  if (verdict.allowed) return true
+  node.records.reject(check.id, policyRejection(verdict.reason))
+  pod.live.remove(check.id)
+  return false
+}
+
+class CheckedInbound implements LiveInbound {
+  readonly #node: NodeContext
+  readonly #pod: PodContext
+  readonly #check: InboundCheck
+  readonly #connection: Connection
+
+  constructor(node: NodeContext, pod: PodContext, check: InboundCheck) {
+    const { source, destination, peerIdentity } = check
+    const identity = peerIdentity === undefined ? undefined : parseSpiffeId(peerIdentity)
+    this.#node = node
+    this.#pod = pod
+    this.#check = check
+    this.#connection = { source, destination, ...(identity === undefined ? {} : { identity }) }
+  }
+
+  entry(): ConnectionEntry {
+    const { source, destination, peerIdentity, forwardedHost } = this.#check
+    return {
       src: endpointText(source),
-      originalDst: check.forwardedHost ?? null,
+      originalDst: forwardedHost ?? null,
       actualDst: endpointText(destination),
       protocol: peerIdentity === undefined ? 'TCP' : 'HBONE'
-    },
-    judge,
-    cut: () => {
-      const parties = `${endpointText(source)}(${peerIdentity ?? 'None'})->${endpointText(destination)} (${local.uid})`
-      node.log.info(`connection ${parties} closed because it's no longer allowed after a policy update`)
-      pod.path()?.cut(id)
     }
-  })
-  const verdict = judge()
-  if (verdict.allowed) return true
-  node.records.reject(id, policyRejection(verdict.reason))
-  pod.live.remove(id)
-  return false
+  }
+
+  judge(): Verdict {
+    return this.#node.authorizer.evaluate(this.#check.local, this.#connection)
+  }
+
+  cut(): void {
+    const { id, source, destination, peerIdentity, local } = this.#check
+    const parties = `${endpointText(source)}(${peerIdentity ?? 'None'})->${endpointText(destination)} (${local.uid})`
+    this.#node.log.info(`connection ${parties} closed because it's no longer allowed after a policy update`)
+    this.#pod.path()?.cut(id)
+  }
 }

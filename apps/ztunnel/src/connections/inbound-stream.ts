@@ -2,7 +2,8 @@ import { encodeProxyHeader, parseForwardedHost } from '@culvert/hbone'
 import type { Direct, InboundStream, StreamDecision } from '@culvert/tunnel'
 import { type Workload, workloadIdentity } from '@culvert/workloads'
 import type { AccessEntry } from '../observe/access-log.ts'
-import { baggageLabels, serviceLabels, workloadLabels } from '../observe/peer-labels.ts'
+import { baggageLabels } from '../observe/peer-labels.ts'
+import { trafficBetween } from '../observe/traffic-between.ts'
 import type { PeerLabels } from '../observe/traffic-labels.ts'
 import {
   type AcceptedRoute,
@@ -78,20 +79,19 @@ function inboundEntry(
   const { stream, local, peer, route, forwardedHost } = facts
   const service =
     route.service ?? serviceOfInbound(node.routing, local, { forwardedHost, port: route.destination.port })
+  const traffic = trafficBetween({
+    reporter: 'destination',
+    source: peer && { workload: peer, principal: stream.peerIdentity },
+    destination: { workload: local, principal: workloadIdentity(local) },
+    service,
+    mutualTls: true
+  })
   return {
     direction: 'inbound',
     source: stream.source,
     destination: stream.local,
     hboneAddress: stream.authority,
-    sourceName: peer?.name,
-    destinationName: local.name,
-    traffic: {
-      reporter: 'destination',
-      source: peer === undefined ? selfDescribed(node, stream) : workloadLabels(peer, stream.peerIdentity),
-      destination: workloadLabels(local, workloadIdentity(local)),
-      service: serviceLabels(service),
-      mutualTls: true
-    }
+    traffic: peer === undefined ? { ...traffic, source: selfDescribed(node, stream) } : traffic
   }
 }
 

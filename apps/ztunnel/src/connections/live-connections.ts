@@ -1,5 +1,6 @@
 import type { Verdict } from '@culvert/authorization'
-import type { ConnectionId } from '@culvert/tunnel'
+import type { ConnectionId, Endpoint } from '@culvert/tunnel'
+import { endpointText } from '../routing/index.ts'
 
 /** What the dump shows of a live connection; docs/spec/observability-dns.md 8. */
 export interface ConnectionEntry {
@@ -9,8 +10,16 @@ export interface ConnectionEntry {
   readonly protocol: 'HBONE' | 'TCP' | 'DOUBLEHBONE'
 }
 
+/** Described only when asked: most connections end unseen. */
+export interface LiveOutbound {
+  readonly source: Endpoint
+  readonly originalDestination: Endpoint
+  readonly to: Endpoint
+  readonly protocol: ConnectionEntry['protocol']
+}
+
 export interface LiveInbound {
-  readonly entry: ConnectionEntry
+  readonly entry: () => ConnectionEntry
   /** Asks today's policies about it, with the workload as it was when it opened. */
   readonly judge: () => Verdict
   /** Called when it is denied now. */
@@ -20,7 +29,7 @@ export interface LiveInbound {
 /** The connections of one pod, from the policy check (inbound) or the route (outbound) to their end. */
 export interface LiveConnections {
   readonly addInbound: (id: ConnectionId, connection: LiveInbound) => void
-  readonly addOutbound: (id: ConnectionId, entry: ConnectionEntry) => void
+  readonly addOutbound: (id: ConnectionId, connection: LiveOutbound) => void
   readonly remove: (id: ConnectionId) => void
   /** After a policy change: docs/spec/authorization.md 3.6. */
   readonly judgeAgain: () => void
@@ -29,23 +38,30 @@ export interface LiveConnections {
 
 export function createLiveConnections(): LiveConnections {
   const inbound = new Map<ConnectionId, LiveInbound>()
-  const outbound = new Map<ConnectionId, ConnectionEntry>()
+  const outbound = new Map<ConnectionId, LiveOutbound>()
   return {
     addInbound: (id, connection) => inbound.set(id, connection),
-    addOutbound: (id, entry) => outbound.set(id, entry),
+    addOutbound: (id, connection) => outbound.set(id, connection),
     remove: id => {
       inbound.delete(id)
       outbound.delete(id)
     },
     judgeAgain: () => {
-      for (const { judge, cut } of [...inbound.values()]) if (!judge().allowed) cut()
+      for (const connection of [...inbound.values()]) if (!connection.judge().allowed) connection.cut()
     },
     dump: () => ({
-      inbound: distinct([...inbound.values()].map(({ entry }) => entry)),
-      outbound: distinct([...outbound.values()])
+      inbound: distinct([...inbound.values()].map(connection => connection.entry())),
+      outbound: distinct([...outbound.values()].map(outboundEntry))
     })
   }
 }
+
+const outboundEntry = ({ source, originalDestination, to, protocol }: LiveOutbound): ConnectionEntry => ({
+  src: endpointText(source),
+  originalDst: endpointText(originalDestination),
+  actualDst: endpointText(to),
+  protocol
+})
 
 /** Identical entries show once. */
 function distinct(entries: readonly ConnectionEntry[]): readonly ConnectionEntry[] {

@@ -2,11 +2,11 @@ import type { CapturedConnection, ConnectionDecision, Credential, Hop, Opened } 
 import { type Workload, workloadIdentity } from '@culvert/workloads'
 import type { AccessEntry } from '../observe/access-log.ts'
 import { identityError } from '../observe/failure-text.ts'
-import { baggageLabels, serviceLabels, workloadLabels } from '../observe/peer-labels.ts'
+import { baggageLabels } from '../observe/peer-labels.ts'
+import { trafficBetween } from '../observe/traffic-between.ts'
 import {
   type DoubleHboneRoute,
   decide,
-  endpointText,
   type HboneRoute,
   type PlainRoute,
   refuseOutboundSelfCall,
@@ -52,9 +52,9 @@ export async function decideOutbound(
   const route = await decide(routeOutbound(node.routing, request), node.answers(source))
   if (route.kind === 'refuse') return refuse(route.message)
   pod.live.addOutbound(connection.id, {
-    src: endpointText(connection.source),
-    originalDst: endpointText(connection.destination),
-    actualDst: endpointText(route.to),
+    source: connection.source,
+    originalDestination: connection.destination,
+    to: route.to,
     protocol: protocols[route.kind]
   })
   if (route.kind !== 'double-hbone') node.records.open(connection.id, outboundEntry(connection, source, route))
@@ -108,16 +108,14 @@ function outboundEntry(connection: CapturedConnection, source: Workload, route: 
     source: connection.source,
     destination: route.to,
     hboneAddress: mutualTls ? route.authority : undefined,
-    sourceName: source.name,
-    destinationName: upstream?.name,
-    traffic: {
+    traffic: trafficBetween({
       reporter: 'source',
       // Our identity is used, and so known to be true, only inside a tunnel.
-      source: workloadLabels(source, mutualTls ? workloadIdentity(source) : undefined),
-      destination: upstream === undefined ? {} : workloadLabels(upstream, workloadIdentity(upstream)),
-      service: serviceLabels(route.service),
+      source: { workload: source, principal: mutualTls ? workloadIdentity(source) : undefined },
+      destination: upstream && { workload: upstream, principal: workloadIdentity(upstream) },
+      service: route.service,
       mutualTls
-    }
+    })
   }
 }
 
@@ -129,23 +127,26 @@ export function doubleEntry(
 ): AccessEntry {
   const lines = node.responseBaggage ? opened?.baggage : undefined
   const baggage = lines && node.readBaggage(lines)
-  const { upstream } = route
+  const { upstream, service } = route
+  const traffic = trafficBetween({
+    reporter: 'source',
+    source: { workload: source, principal: workloadIdentity(source) },
+    destination: { workload: upstream, principal: opened?.peerIdentity ?? workloadIdentity(upstream) },
+    service,
+    mutualTls: true
+  })
   return {
     direction: 'outbound',
     source: connection.source,
     destination: route.to,
     hboneAddress: route.authority,
-    sourceName: source.name,
-    destinationName: baggage === undefined ? upstream.name : baggage.workloadName,
-    traffic: {
-      reporter: 'source',
-      source: workloadLabels(source, workloadIdentity(source)),
-      destination:
-        baggage === undefined
-          ? workloadLabels(upstream, opened?.peerIdentity ?? workloadIdentity(upstream))
-          : baggageLabels(baggage, opened?.peerIdentity),
-      service: serviceLabels(route.service),
-      mutualTls: true
-    }
+    traffic:
+      baggage === undefined
+        ? traffic
+        : {
+            ...traffic,
+            destination: baggageLabels(baggage, opened?.peerIdentity),
+            destinationName: baggage.workloadName
+          }
   }
 }

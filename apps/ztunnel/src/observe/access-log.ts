@@ -1,4 +1,4 @@
-import { display, type LogFields, type Logger } from '@culvert/telemetry'
+import { display, type LogFields, type Logger, PreparedFields } from '@culvert/telemetry'
 import type { Endpoint } from '@culvert/tunnel'
 import { endpointText } from '../routing/index.ts'
 import type { Traffic } from './traffic-labels.ts'
@@ -11,9 +11,6 @@ export interface AccessEntry {
   readonly destination: Endpoint
   /** Authority of the CONNECT. */
   readonly hboneAddress: string | undefined
-  /** Pod names, where the workloads are known. */
-  readonly sourceName: string | undefined
-  readonly destinationName: string | undefined
   readonly traffic: Traffic
 }
 
@@ -64,25 +61,48 @@ export function createAccessLog(log: Logger): AccessLog {
   }
 }
 
-type FieldPairs = Extract<LogFields, readonly unknown[]>
+type Fields = Extract<LogFields, readonly unknown[]>
 
-function fields(entry: AccessEntry): FieldPairs {
-  const { source, destination, service, mutualTls } = entry.traffic
+function fields(entry: AccessEntry): Fields {
+  const { source, destination } = prepared(entry.traffic)
   return [
     ['src.addr', display(endpointText(entry.source))],
-    ['src.workload', known(entry.sourceName) ?? known(source.canonicalService)],
-    ['src.namespace', known(source.namespace)],
-    ['src.identity', mutualTls ? known(source.principal) : undefined],
-    ['src.cluster', known(source.cluster)],
+    source,
     ['dst.addr', display(endpointText(entry.destination))],
     ['dst.hbone_addr', entry.hboneAddress === undefined ? undefined : display(entry.hboneAddress)],
-    ['dst.service', known(service?.hostname)],
-    ['dst.workload', known(entry.destinationName)],
-    ['dst.namespace', known(destination.namespace)],
-    ['dst.identity', mutualTls ? known(destination.principal) : undefined],
-    ['dst.cluster', known(destination.cluster)],
+    destination,
     ['direction', entry.direction]
   ]
+}
+
+interface Ends {
+  readonly source: PreparedFields
+  readonly destination: PreparedFields
+}
+
+const preparedEnds = new WeakMap<Traffic, Ends>()
+
+function prepared(traffic: Traffic): Ends {
+  const before = preparedEnds.get(traffic)
+  if (before !== undefined) return before
+  const { source, destination, service, mutualTls } = traffic
+  const ends: Ends = {
+    source: new PreparedFields([
+      ['src.workload', known(traffic.sourceName) ?? known(source.canonicalService)],
+      ['src.namespace', known(source.namespace)],
+      ['src.identity', mutualTls ? known(source.principal) : undefined],
+      ['src.cluster', known(source.cluster)]
+    ]),
+    destination: new PreparedFields([
+      ['dst.service', known(service?.hostname)],
+      ['dst.workload', known(traffic.destinationName)],
+      ['dst.namespace', known(destination.namespace)],
+      ['dst.identity', mutualTls ? known(destination.principal) : undefined],
+      ['dst.cluster', known(destination.cluster)]
+    ])
+  }
+  preparedEnds.set(traffic, ends)
+  return ends
 }
 
 const known = (value: string | undefined): string | undefined => value || undefined

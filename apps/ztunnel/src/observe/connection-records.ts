@@ -1,8 +1,8 @@
 import type { ConnectionId, Outcome, Progress } from '@culvert/tunnel'
 import type { AccessEntry, AccessLog } from './access-log.ts'
 import { type ConnectionError, connectionError } from './failure-text.ts'
-import { trafficLabels } from './traffic-labels.ts'
-import type { CounterCell, TrafficMetrics } from './traffic-metrics.ts'
+import type { TrafficMetrics } from './traffic-metrics.ts'
+import { createTrafficSeries, type TrafficSeries } from './traffic-series.ts'
 
 /** The live connections that have labels: their log lines and counters (docs/spec/observability-dns.md 5.4). */
 export interface ConnectionRecords {
@@ -18,8 +18,7 @@ export interface ConnectionRecords {
 interface Record {
   readonly entry: AccessEntry
   readonly openedAt: number
-  readonly received: CounterCell
-  readonly sent: CounterCell
+  readonly series: TrafficSeries
 }
 
 export function createConnectionRecords(options: {
@@ -28,33 +27,34 @@ export function createConnectionRecords(options: {
 }): ConnectionRecords {
   const { accessLog, metrics } = options
   const records = new Map<ConnectionId, Record>()
+  const seriesOf = createTrafficSeries(metrics)
 
   const finish = (
     record: Record,
     ending: { fromClient: number; toClient: number; duration: number },
     error: ConnectionError | undefined
   ): void => {
-    const labels = trafficLabels(record.entry.traffic, error?.flag ?? '-')
-    metrics.closed.add(1, labels)
-    if (error !== undefined && error.flag !== '-') metrics.failed.add(1, labels)
+    const series = seriesOf(record.entry.traffic, error?.flag ?? '-')
+    series.closed.add(1)
+    if (error !== undefined && error.flag !== '-') series.failed.add(1)
     accessLog.complete(record.entry, { ...ending, error: error?.text })
   }
 
   return {
     open: (id, entry) => {
-      const labels = trafficLabels(entry.traffic, '-')
-      metrics.opened.add(1, labels)
-      // Created here so that they show 0 before the first byte.
-      const received = metrics.received.with(labels)
-      const sent = metrics.sent.with(labels)
-      records.set(id, { entry, openedAt: performance.now(), received, sent })
+      const series = seriesOf(entry.traffic, '-')
+      series.opened.add(1)
+      // Asked for here so that they show 0 before the first byte.
+      series.received.add(0)
+      series.sent.add(0)
+      records.set(id, { entry, openedAt: performance.now(), series })
       accessLog.opened(entry)
     },
     progress: batch => {
       for (const { id, fromClient, toClient } of batch) {
-        const record = records.get(id)
-        record?.received.add(fromClient)
-        record?.sent.add(toClient)
+        const series = records.get(id)?.series
+        series?.received.add(fromClient)
+        series?.sent.add(toClient)
       }
     },
     reject: (id, error) => {

@@ -30,14 +30,14 @@ const outbound: AccessEntry = {
   source: { ip: '10.20.1.5', port: 41234 },
   destination: { ip: '10.20.2.9', port: 15008 },
   hboneAddress: '10.20.2.9:8080',
-  sourceName: 'cart-7d9f-q2x',
-  destinationName: 'price-66b-zz8',
   traffic: {
     reporter: 'source',
     source: cart,
     destination: price,
     service: { hostname: 'price.shop.svc.cluster.local', name: 'price', namespace: 'shop' },
-    mutualTls: true
+    mutualTls: true,
+    sourceName: 'cart-7d9f-q2x',
+    destinationName: 'price-66b-zz8'
   }
 }
 const inbound: AccessEntry = {
@@ -50,8 +50,7 @@ const plaintext: AccessEntry = {
   ...inbound,
   hboneAddress: undefined,
   destination: { ip: '10.20.2.9', port: 8080 },
-  sourceName: undefined,
-  traffic: { ...inbound.traffic, source: {}, mutualTls: false }
+  traffic: { ...inbound.traffic, source: {}, sourceName: undefined, mutualTls: false }
 }
 
 function observing(options: { filter?: string; json?: boolean } = {}): {
@@ -205,7 +204,15 @@ describe('the counters', () => {
       ...['request_protocol', 'response_flags', 'connection_security_policy']
     ]
     const nothing = trafficLabels(
-      { reporter: 'source', source: {}, destination: {}, service: undefined, mutualTls: false },
+      {
+        reporter: 'source',
+        source: {},
+        destination: {},
+        service: undefined,
+        mutualTls: false,
+        sourceName: undefined,
+        destinationName: undefined
+      },
       '-'
     )
     expect(names(nothing.text)).toEqual(fixed)

@@ -21,12 +21,16 @@ export interface ServiceLabels {
   readonly namespace: string
 }
 
+/** What all connections between the same two ends share. One value for all of them, so that it is rendered once. */
 export interface Traffic {
   readonly reporter: 'source' | 'destination'
   readonly source: PeerLabels
   readonly destination: PeerLabels
   readonly service: ServiceLabels | undefined
   readonly mutualTls: boolean
+  /** Pod names, where the workloads are known: for the access log. */
+  readonly sourceName: string | undefined
+  readonly destinationName: string | undefined
 }
 
 /** Every value of `response_flags`. */
