@@ -27,12 +27,15 @@ const systemPackages = {
   '/usr/lib/cni/bridge': 'containernetworking-plugins'
 }
 
+/** And those that only the benchmark needs, of which a test runs a piece. */
+const benchPackages = { iperf3: 'iperf3', ss: 'iproute2', wrk: 'wrk' }
+
 const tasks = {
   setup: () => console.log(`ready: Node ${pinnedNodeVersion()} in ${path.relative(process.cwd(), nodeDir()) || '.'}`),
   demo: () => runNode(['apps/demo/src/main.ts', ...args]),
   test: () => runNode(['tools/test.ts', ...args]),
   'coverage:spec': () => runNode(['tools/spec-coverage.ts', ...args]),
-  bench: () => runNode(['tools/bench.ts', ...args]),
+  bench: () => runNode(['apps/bench/src/main.ts', ...args]),
   check: () => runNode(['tools/check.ts', ...args]),
   format: () => run(bin('biome'), ['check', '--write', ...args]),
   build: () => run(bin('turbo'), ['run', 'build', ...args]),
@@ -70,7 +73,8 @@ function prepare() {
 }
 
 function installSystemPackages() {
-  const missing = Object.entries(systemPackages).filter(([name]) => !found(name))
+  const wanted = { ...systemPackages, ...(['bench', 'test'].includes(task) && benchPackages) }
+  const missing = Object.entries(wanted).filter(([name]) => !found(name))
   if (missing.length === 0) return
   const names = [...new Set(missing.map(([, name]) => name))]
   const command = `apt-get install -y --no-install-recommends ${names.join(' ')}`

@@ -1,0 +1,7 @@
+import type { BenchCase } from './case.ts'
+import { cni } from './cni.ts'
+import { requests } from './requests.ts'
+import { throughput } from './throughput.ts'
+
+/** In the order in which they run. */
+export const cases: readonly BenchCase[] = [throughput, requests, cni]

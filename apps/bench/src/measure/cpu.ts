@@ -1,0 +1,21 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+let ticks: number | undefined
+
+/** Clock ticks per second, in which /proc counts. */
+const ticksPerSecond = (): number => {
+  ticks ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+  return ticks
+}
+
+/** Seconds of processor time, user and kernel, from a line of /proc/PID/stat; threads that ended are in it. */
+export function cpuFromStat(stat: string, perSecond: number): number {
+  // The name, in parentheses, may hold anything: proc(5) counts on from the last one. utime and stime are fields 14, 15.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / perSecond
+}
+
+/** Seconds of processor time that these processes have used since they started. */
+export const cpuSeconds = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => sum + cpuFromStat(readFileSync(`/proc/${pid}/stat`, 'utf8'), ticksPerSecond()), 0)

@@ -1,0 +1,26 @@
+import type { Stage } from '../world/stage.ts'
+import { cpuSeconds } from './cpu.ts'
+
+/** Seconds of processor time that the node proxies used. */
+export interface ProxyCpu {
+  readonly sending: number
+  readonly receiving: number
+}
+
+/** Runs `load`; undefined for the processor time where there is no mesh. */
+export async function withProxyCpu<T>(
+  stage: Stage,
+  load: () => Promise<T>
+): Promise<{ result: T; cpu: ProxyCpu | undefined }> {
+  if (stage.contender.name === 'direct') return { result: await load(), cpu: undefined }
+  const before = stage.proxies()
+  const sending = cpuSeconds(before.sending)
+  const receiving = cpuSeconds(before.receiving)
+  const result = await load()
+  // Children that came and went meanwhile are counted by none: neither proxy has any.
+  const after = stage.proxies()
+  return {
+    result,
+    cpu: { sending: cpuSeconds(after.sending) - sending, receiving: cpuSeconds(after.receiving) - receiving }
+  }
+}

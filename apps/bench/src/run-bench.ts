@@ -1,0 +1,64 @@
+import { writeFileSync } from 'node:fs'
+import { labUnsupported } from '@culvert/lab'
+import { cases as allCases } from './cases/index.ts'
+import { BenchError } from './errors.ts'
+import { renderTable } from './report/table.ts'
+import { estimate, runCases } from './run-cases.ts'
+import type { Settings } from './settings.ts'
+import { type Contender, contendersOf } from './world/contender.ts'
+import { createStage, type Stage } from './world/stage.ts'
+
+export interface Output {
+  /** For people who wait. */
+  readonly progress: (message: string) => void
+  /** The report. */
+  readonly print: (text: string) => void
+}
+
+/** Measures and reports: the exit status. Whatever happens, the clusters are gone afterwards. */
+export async function runBench(settings: Settings, output: Output, signal: AbortSignal): Promise<number> {
+  const cases = allCases.filter(({ name }) => settings.cases.length === 0 || settings.cases.includes(name))
+  const contenders = contendersOf(settings)
+  const names = contenders.map(({ name }) => name)
+  const plan = { cases, runs: settings.runs, options: { seconds: settings.seconds, quick: settings.quick } }
+  const minutes = Math.ceil(estimate(plan, names) / 60)
+  output.progress(`${cases.map(({ name }) => name).join(', ')}; ${names.join(', ')}: about ${minutes} min`)
+
+  const stages = cases.some(({ kind }) => kind === 'cluster')
+    ? await allStages(contenders, settings, output, signal)
+    : []
+  try {
+    const { samples, refusals } = await runCases({ ...plan, stages, signal, onProgress: output.progress })
+    const reno = settings.congestionControl !== undefined
+    output.print(renderTable({ cases, contenders: names, samples, refusals, reno }))
+    if (settings.json !== undefined) {
+      writeFileSync(settings.json, `${JSON.stringify({ samples, refusals }, undefined, 2)}\n`)
+    }
+    return refusals.length > 0 ? 1 : 0
+  } finally {
+    await close(stages)
+  }
+}
+
+/** All of them, or none and the first failure. */
+async function allStages(
+  contenders: readonly Contender[],
+  { congestionControl }: Settings,
+  { progress }: Output,
+  signal: AbortSignal
+): Promise<Stage[]> {
+  const unsupported = labUnsupported()
+  if (unsupported !== undefined) throw new BenchError('BENCH_SETTING', `this machine cannot run it: ${unsupported}`)
+  progress(`a cluster of two nodes for each of ${contenders.length}`)
+  const results = await Promise.allSettled(
+    contenders.map(contender => createStage({ contender, congestionControl, signal }))
+  )
+  const stages = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed === undefined) return stages
+  await close(stages)
+  throw failed.reason
+}
+
+const close = (stages: readonly Stage[]): Promise<unknown> =>
+  Promise.all(stages.map(stage => stage[Symbol.asyncDispose]()))
