@@ -3,7 +3,9 @@
  * named by id. What the values mean is said where they are decided: packages/tunnel/src/data-path.ts.
  */
 export const Engine: new (
+  /** Data threads in use from the start, and how many more may be taken while one does not suffice. */
   threads: number,
+  most: number,
   limits: NativeLimits,
   onEvents: (events: readonly NativeEvent[]) => void
 ) => NativeEngine
@@ -76,6 +78,8 @@ export interface NativeEngine {
   close: (pod: PodId) => void
   /** Hands what was asked for since the last call to the data threads, as one batch. */
   flush: () => void
+  /** Connections and tunnels on each data thread in use. */
+  loads: () => readonly number[]
   /** Ends the threads; delivers what they still had to say. */
   stop: () => void
 }

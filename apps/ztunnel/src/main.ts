@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { createLineWriter, createLog } from '@culvert/telemetry'
 import { versionView } from './admin/config-dump.ts'
 import { startZtunnel } from './node/ztunnel.ts'
@@ -20,7 +21,7 @@ function readIfThere(path: string): string | undefined {
 async function runProxy(): Promise<void> {
   const settings = readSettings(
     { get: name => process.env[name], names: () => Object.keys(process.env) },
-    { exists: existsSync, read: readIfThere }
+    { exists: existsSync, read: readIfThere, cpus: availableParallelism() }
   )
   const writer = createLineWriter(text => process.stdout.write(text))
   const exit = (status: number): never => {

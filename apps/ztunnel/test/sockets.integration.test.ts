@@ -26,7 +26,7 @@ async function listenersWith(variables: Record<string, string>): Promise<readonl
   await must(netns, 'ip', ['link', 'set', 'lo', 'up'])
   const settings = readSettings(
     { get: name => variables[name], names: () => Object.keys(variables) },
-    { exists: () => false, read: () => undefined }
+    { exists: () => false, read: () => undefined, cpus: 2 }
   )
   const { listenerMark, reusePort, ipv6 } = settings.sockets
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }

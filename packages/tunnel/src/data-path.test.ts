@@ -6,6 +6,7 @@ const engine = () => createDataPath({ log })
 const hbone = () => createHboneDataPath({ log })
 
 dataPathConformance('the tunnel engine', { client: engine })
+dataPathConformance('the tunnel engine on four threads', { client: () => createDataPath({ log, threads: 4 }) })
 dataPathConformance('@culvert/hbone', { client: hbone })
 dataPathConformance('from the tunnel engine to @culvert/hbone', { client: engine, server: hbone })
 dataPathConformance('from @culvert/hbone to the tunnel engine', { client: hbone, server: engine })

@@ -7,8 +7,12 @@ import { NativePod } from './native-pod.ts'
 
 export interface DataPathOptions {
   readonly log: TunnelLog
-  /** Data threads. Default 1. */
+  /**
+   * Data threads from the start; while one of them needs more than a CPU, another is used, up to `mostThreads`.
+   * Default 1, and no more than that.
+   */
   readonly threads?: number
+  readonly mostThreads?: number
   readonly limits?: DataPathLimits
 }
 
@@ -27,12 +31,17 @@ export interface DataPathLimits {
 
 const DEFAULT_BUFFERED_BYTES = 1_073_741_824
 
+export interface EngineDataPath extends DataPath {
+  /** Connections and tunnels on each data thread in use. */
+  loads: () => readonly number[]
+}
+
 /** The data path over native/tunnel: bytes move on threads of its own, this thread only decides. */
-export function createDataPath(options: DataPathOptions): DataPath {
+export function createDataPath(options: DataPathOptions): EngineDataPath {
   return new NativeDataPath(options)
 }
 
-class NativeDataPath implements DataPath {
+class NativeDataPath implements EngineDataPath {
   readonly #log: TunnelLog
   readonly #engine: NativeEngine
   readonly #credentials: NativeCredentials
@@ -40,11 +49,12 @@ class NativeDataPath implements DataPath {
   #flushing = false
   #closed = false
 
-  constructor({ log, threads = 1, limits = {} }: DataPathOptions) {
+  constructor({ log, threads = 1, mostThreads = threads, limits = {} }: DataPathOptions) {
     this.#log = log
     this.#credentials = new NativeCredentials(credential)
     this.#engine = new Engine(
       threads,
+      mostThreads,
       {
         connections: limits.connections ?? 0,
         streams: limits.streams ?? 0,
@@ -76,6 +86,10 @@ class NativeDataPath implements DataPath {
     // No event of it can have come yet: they come on this thread, in batches.
     this.#pods.set(id, pod)
     return pod
+  }
+
+  loads(): readonly number[] {
+    return this.#engine.loads()
   }
 
   async close(): Promise<void> {

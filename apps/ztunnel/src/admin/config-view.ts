@@ -42,7 +42,7 @@ export function configView(settings: Settings): Readonly<Record<string, unknown>
     fakeSelfInbound: false,
     selfTerminationDeadline: duration(settings.terminationDeadline),
     proxyMetadata: Object.fromEntries(settings.proxyMetadata),
-    numWorkerThreads: 1,
+    numWorkerThreads: settings.threads.most,
     requireOriginalSource: { auto: null, require: true, never: false }[sockets.originalSource],
     proxyArgs: '',
     dnsResolverCfg: {},

@@ -54,7 +54,7 @@ it('never shows tokens, header values or the local configuration', () => {
   }
   const settings = readSettings(
     { get: name => variables[name], names: () => Object.keys(variables) },
-    { exists: () => false, read: () => undefined }
+    { exists: () => false, read: () => undefined, cpus: 2 }
   )
   const shown = sortedJson(configView(settings))
   expect(shown).not.toContain('hidden')

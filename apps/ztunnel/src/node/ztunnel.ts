@@ -82,7 +82,11 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const starter: PodStarterOptions = {
     node,
     settings,
-    dataPath: createDataPath({ log: log.scope('ztunnel::proxy') }),
+    dataPath: createDataPath({
+      log: log.scope('ztunnel::proxy'),
+      threads: settings.threads.start,
+      mostThreads: settings.threads.most
+    }),
     dns: dnsEnabled
       ? {
           settings: settings.dns,

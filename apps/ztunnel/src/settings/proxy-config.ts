@@ -1,11 +1,14 @@
 import { parse } from 'yaml'
 import { SettingError } from './errors.ts'
+import { concurrencyOf } from './thread-settings.ts'
 
 /** What the mesh file and PROXY_CONFIG may say (docs/spec/zds.md 5.2). */
 export interface ProxyConfig {
   readonly discoveryAddress?: string
   readonly proxyAdminPort?: number
   readonly statsPort?: number
+  /** Data threads; 0: as many as CPUs. */
+  readonly concurrency?: number
   /** Keys without `ISTIO_META_`. */
   readonly metadata: ReadonlyMap<string, string>
 }
@@ -39,11 +42,12 @@ function readLayer(value: unknown, source: string): ProxyConfig {
   if (object === undefined || metadata === undefined) {
     throw new SettingError(`${source} must be a map that has proxyMetadata, a map of strings`)
   }
-  const { discoveryAddress, proxyAdminPort, statsPort } = object
+  const { discoveryAddress, proxyAdminPort, statsPort, concurrency } = object
   return {
     ...(discoveryAddress === undefined ? {} : { discoveryAddress: String(discoveryAddress) }),
     ...(proxyAdminPort === undefined ? {} : { proxyAdminPort: port(proxyAdminPort, `proxyAdminPort of ${source}`) }),
     ...(statsPort === undefined ? {} : { statsPort: port(statsPort, `statsPort of ${source}`) }),
+    ...(concurrency === undefined ? {} : { concurrency: concurrencyOf(concurrency, source) }),
     metadata: new Map(
       Object.entries(metadata).map(([key, text]) => [
         key.startsWith(metadataPrefix) ? key.slice(metadataPrefix.length) : key,

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { parseDuration } from './duration.ts'
 import { readSettings, type Settings } from './settings.ts'
 
-function settings(variables: Record<string, string>, files: Record<string, string> = {}): Settings {
+function settings(variables: Record<string, string>, files: Record<string, string> = {}, cpus = 2): Settings {
   const environment = { get: (name: string) => variables[name], names: () => Object.keys(variables) }
-  return readSettings(environment, { exists: path => path in files, read: path => files[path] })
+  return readSettings(environment, { exists: path => path in files, read: path => files[path], cpus })
 }
 
 describe('defaults', () => {
@@ -50,6 +50,42 @@ describe('errors', () => {
     [{ PROXY_CONFIG: '{proxyMetadata: {}, statsPort: high}' }, 'statsPort of PROXY_CONFIG is "high"']
   ])('%j fails with %s', (variables, message) => {
     expect(() => settings(variables)).toThrow(message)
+  })
+})
+
+describe('data threads', () => {
+  it.each([
+    { cpus: 2, start: 1, most: 2 },
+    { cpus: 4, start: 1, most: 2 },
+    { cpus: 9, start: 2, most: 3 },
+    { cpus: 64, start: 16, most: 16 },
+    { cpus: 64, variables: { ZTUNNEL_CPU_LIMIT: '6' }, start: 1, most: 2 },
+    { cpus: 64, variables: { ZTUNNEL_RESOURCE_CPU_LIMIT: '2500m' }, start: 1, most: 3 },
+    { cpus: 8, variables: { ZTUNNEL_RESOURCE_CPU_REQUEST: '5' }, start: 2, most: 5 },
+    { cpus: 8, variables: { ZTUNNEL_WORKER_THREADS: '3' }, start: 3, most: 3 },
+    { cpus: 8, variables: { ZTUNNEL_WORKER_THREADS: '0' }, start: 8, most: 8 },
+    { cpus: 8, variables: { ZTUNNEL_WORKER_THREADS: '30%' }, start: 3, most: 3 },
+    { cpus: 8, variables: { ZTUNNEL_WORKER_THREADS: '99999' }, start: 256, most: 256 },
+    { cpus: 8, variables: { PROXY_CONFIG: '{proxyMetadata: {}, concurrency: 5}' }, start: 5, most: 5 },
+    { cpus: 8, variables: { PROXY_CONFIG: '{proxyMetadata: {}, concurrency: 0}' }, start: 8, most: 8 },
+    {
+      cpus: 8,
+      variables: { PROXY_CONFIG: '{proxyMetadata: {}, concurrency: 5}', ZTUNNEL_WORKER_THREADS: '1' },
+      start: 1,
+      most: 1
+    }
+  ])('are $start to $most for $variables on $cpus CPUs', ({ cpus, variables = {}, start, most }) => {
+    expect(settings(variables as Record<string, string>, {}, cpus).threads).toEqual({ start, most })
+  })
+
+  it.each([
+    [{ ZTUNNEL_WORKER_THREADS: 'many' }, 'invalid env var ZTUNNEL_WORKER_THREADS=many ('],
+    [{ ZTUNNEL_WORKER_THREADS: '0%' }, 'invalid env var ZTUNNEL_WORKER_THREADS=0% ('],
+    [{ ZTUNNEL_WORKER_THREADS: '101%' }, 'invalid env var ZTUNNEL_WORKER_THREADS=101% ('],
+    [{ ZTUNNEL_RESOURCE_CPU_LIMIT: '1Gi' }, 'invalid env var ZTUNNEL_RESOURCE_CPU_LIMIT=1Gi ('],
+    [{ PROXY_CONFIG: '{proxyMetadata: {}, concurrency: -1}' }, 'concurrency of PROXY_CONFIG is -1']
+  ])('%j fails with %s', (variables, message) => {
+    expect(() => settings(variables as Record<string, string>)).toThrow(message)
   })
 })
 

@@ -4,6 +4,7 @@ import { type DnsSettings, readDnsSettings } from './dns-settings.ts'
 import { invalidVariable, SettingError } from './errors.ts'
 import { readProxyConfig } from './proxy-config.ts'
 import { createSettingReader, type Environment, type SettingReader } from './reader.ts'
+import { readThreads, type ThreadSettings } from './thread-settings.ts'
 
 /** Everything the environment says, parsed once: docs/spec/zds.md 5. Times in milliseconds. */
 export interface Settings {
@@ -11,6 +12,7 @@ export interface Settings {
   readonly dedicated: WorkloadIdentity | undefined
   readonly zdsPath: string
   readonly sockets: SocketSettings
+  readonly threads: ThreadSettings
   readonly enableProxy: boolean
   readonly terminationDeadline: number
   readonly network: string
@@ -87,6 +89,8 @@ export interface SettingFiles {
   readonly exists: (path: string) => boolean
   /** Undefined when there is no such file. */
   readonly read: (path: string) => string | undefined
+  /** CPUs this process may use. */
+  readonly cpus: number
 }
 
 const defaultMark = 1337
@@ -124,6 +128,7 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     dedicated,
     zdsPath: environment.get('INPOD_UDS') ?? '/var/run/ztunnel/ztunnel.sock',
     sockets: readSockets(read, dedicated === undefined),
+    threads: readThreads(read, proxyConfig.concurrency, files.cpus),
     enableProxy,
     terminationDeadline: readDeadline(read),
     network: environment.get('NETWORK') ?? '',

@@ -19,19 +19,20 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
                         InstanceMethod("cut", &JsEngine::cut), InstanceMethod("drain", &JsEngine::drain),
                         InstanceMethod("drainDeadline", &JsEngine::drain_deadline),
                         InstanceMethod("close", &JsEngine::close), InstanceMethod("flush", &JsEngine::flush),
-                        InstanceMethod("stop", &JsEngine::stop)});
+                        InstanceMethod("loads", &JsEngine::loads), InstanceMethod("stop", &JsEngine::stop)});
   }
 
   explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info), context_(info.Env(), "culvert tunnel engine") {
-    handler_ = Napi::Persistent(info[2].As<Napi::Function>());
+    handler_ = Napi::Persistent(info[3].As<Napi::Function>());
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(info.Env(), &loop);
     // Not a thread-safe function: that one goes on as long as events come, and nothing else on this thread has its turn.
     wake_ = new uv_async_t;
     uv_async_init(loop, wake_, [](uv_async_t* wake) { static_cast<JsEngine*>(wake->data)->deliver(); });
     wake_->data = this;
-    unsigned threads = info[0].ToNumber().Uint32Value();
-    engine_ = std::make_unique<culvert::Engine>(threads, limits(info[1].As<Napi::Object>()), [wake = wake_] { uv_async_send(wake); });
+    unsigned threads = info[0].ToNumber().Uint32Value(), most = info[1].ToNumber().Uint32Value();
+    engine_ = std::make_unique<culvert::Engine>(threads, most, limits(info[2].As<Napi::Object>()),
+                                                [wake = wake_] { uv_async_send(wake); });
   }
 
   ~JsEngine() override { end(); }
@@ -89,6 +90,13 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
 
   void flush(const Napi::CallbackInfo&) {
     if (engine_ != nullptr) engine_->flush();
+  }
+
+  Napi::Value loads(const Napi::CallbackInfo& info) {
+    Napi::Array array = Napi::Array::New(info.Env());
+    if (engine_ == nullptr) return array;
+    for (uint32_t load : engine_->loads()) array[array.Length()] = Napi::Number::New(info.Env(), load);
+    return array;
   }
 
   void stop(const Napi::CallbackInfo&) {

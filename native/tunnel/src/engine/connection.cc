@@ -1,24 +1,13 @@
 #include "connection.h"
 
-#include <time.h>
-
 #include "pod.h"
 #include "stream-transport.h"
 
 namespace culvert {
 
-namespace {
-
-double precise_now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-}
-
-}  // namespace
-
-Connection::Connection(std::shared_ptr<Pod> pod, ConnectionId id, ListenerRole role, std::unique_ptr<Side> client)
-    : pod_(std::move(pod)), id_(id), role_(role), accepted_at_(precise_now()), client_(std::move(client)),
+Connection::Connection(std::shared_ptr<Pod> pod, ConnectionId id, ListenerRole role, double accepted_at,
+                       std::unique_ptr<Side> client)
+    : pod_(std::move(pod)), id_(id), role_(role), accepted_at_(accepted_at), client_(std::move(client)),
       send_(Direction::Name::send, [this] { direction_done(); }),
       receive_(Direction::Name::receive, [this] { direction_done(); }) {}
 

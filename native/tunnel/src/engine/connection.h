@@ -14,7 +14,9 @@ class Pod;
 // One captured connection or inbound stream, from its accept to its outcome. All of its state is here.
 class Connection final : public std::enable_shared_from_this<Connection>, public TunnelOwner {
  public:
-  Connection(std::shared_ptr<Pod> pod, ConnectionId id, ListenerRole role, std::unique_ptr<Side> client);
+  // `accepted_at`: as of `precise_now`.
+  Connection(std::shared_ptr<Pod> pod, ConnectionId id, ListenerRole role, double accepted_at,
+             std::unique_ptr<Side> client);
 
   void watch_client_stream();
   void decide(Decision decision);

@@ -1,16 +1,14 @@
 #pragma once
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "limits.h"
-#include "loop.h"
 #include "pod.h"
 #include "values.h"
+#include "workers.h"
 
 namespace culvert {
 
@@ -28,8 +26,8 @@ struct BindFailure {
 // The data threads, and the two batched queues between them and the one decision thread whose methods these are.
 class Engine {
  public:
-  // `notify` is called on a data thread when the first event of a batch is there.
-  Engine(unsigned threads, Limits limits, std::function<void()> notify);
+  // Threads as `Workers` has them. `notify` is called on a data thread when the first event of a batch is there.
+  Engine(unsigned threads, unsigned most, Limits limits, std::function<void()> notify);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -48,29 +46,21 @@ class Engine {
   void stop();
 
   std::vector<Event> take_events();
+  // How much lives on each thread in use.
+  std::vector<uint32_t> loads() const { return workers_.loads(); }
 
  private:
-  struct Worker {
-    Loop loop;
-    std::unordered_map<PodId, std::shared_ptr<Pod>> pods;  // touched on the loop's thread only
-    std::thread thread;
-    bool asked = false;  // something was posted since the last flush
-  };
-
-  Worker& worker_of(PodId pod) { return *workers_[pod % workers_.size()]; }
   void refuse_connections(PodId pod);
-  void with_pod(PodId pod, std::function<void(Pod&)> call);
+  void on_every_thread(PodId pod, void (Pod::*call)());
   void emit(Event event);
 
   Load load_;
-  std::vector<std::unique_ptr<Worker>> workers_;
   std::function<void()> notify_;
   std::unordered_map<PodId, std::vector<SharedFd>> listeners_;
   PodId last_pod_ = 0;
-  std::atomic<ConnectionId> last_id_ = 0;
-  bool stopped_ = false;
   std::mutex mutex_;
   std::vector<Event> events_;  // under mutex_
+  Workers workers_;            // the last member: its threads use the others
 };
 
 }  // namespace culvert

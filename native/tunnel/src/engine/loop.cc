@@ -17,6 +17,20 @@ int64_t now() {
   return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+double precise_now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
+bool CpuMeter::overloaded(int64_t wall, int64_t cpu) {
+  constexpr int64_t kPercent = 90;
+  busy_spells_ = (cpu - cpu_) * 100 >= (wall - wall_) * kPercent ? busy_spells_ + 1 : 0;
+  wall_ = wall;
+  cpu_ = cpu;
+  return busy_spells_ >= 2 && std::exchange(busy_spells_, 0) > 0;
+}
+
 Deferred::~Deferred() {
   if (this_round_) std::erase(loop_.this_round_, this);
   if (next_round_) std::erase(loop_.next_round_, this);
@@ -115,6 +129,15 @@ void Loop::run_timers() {
   }
 }
 
+void Loop::measure() {
+  if (!on_overload) return;
+  int64_t time = now();
+  if (!meter_.due(time)) return;
+  timespec cpu;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+  if (meter_.overloaded(time, cpu.tv_sec * 1000 + cpu.tv_nsec / 1000000)) on_overload();
+}
+
 void Loop::run() {
   epoll_event events[256];
   while (!stopping_) {
@@ -143,6 +166,7 @@ void Loop::run() {
       deferred->call_();
     }
     clear_retired();
+    measure();
   }
   std::exchange(kept_, {}).clear();
   clear_retired();

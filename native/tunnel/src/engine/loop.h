@@ -1,6 +1,7 @@
 #pragma once
 #include <sys/epoll.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -21,6 +22,19 @@ class Pollable {
 };
 
 class Loop;
+
+// Whether a thread uses all that a CPU has, by looks at its times at least a second apart, in milliseconds.
+class CpuMeter {
+ public:
+  bool due(int64_t wall) const { return wall - wall_ >= kSpell; }
+  // Time that passed, time that it computed. True when it did little else over two spells: one may be a burst.
+  bool overloaded(int64_t wall, int64_t cpu);
+
+ private:
+  static constexpr int64_t kSpell = 1000;
+  int64_t wall_ = 0, cpu_ = 0;
+  int busy_spells_ = 0;
+};
 
 // A call that runs once per round however often it is asked for. Ends with its owner.
 class Deferred {
@@ -61,6 +75,7 @@ class Timer {
 
 // Milliseconds of the monotonic clock.
 int64_t now();
+double precise_now();
 
 // One data thread: an epoll set, timers, and everything that lives on it. Only `post` and `wake` may be called from elsewhere.
 class Loop {
@@ -90,6 +105,11 @@ class Loop {
   void keep(std::shared_ptr<void> object) { kept_.insert(std::move(object)); }
   void let_go(const std::shared_ptr<void>& object) { kept_.erase(object); }
 
+  // Connections and tunnels that live here or are on their way; of any thread's reading.
+  std::atomic<uint32_t> load = 0;
+  // Set before the thread runs: called on it while its CPU does not suffice.
+  std::function<void()> on_overload;
+
   // Buffers of the thread, for one call at a time. Inner tunnels decrypt while an outer one's plaintext is being read.
   Room cipher_buffer() { return {buffers_.get(), kBuffer}; }
   Room plain_buffer(int depth) { return {buffers_.get() + kBuffer * (1 + (depth > 0)), kBuffer}; }
@@ -103,6 +123,7 @@ class Loop {
   void run_posted();
   void run_timers();
   void clear_retired();
+  void measure();
   int wait_time() const;
 
   int epoll_ = -1, wake_ = -1;
@@ -115,6 +136,7 @@ class Loop {
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;  // under mutex_
   bool stopping_ = false;
+  CpuMeter meter_;
 };
 
 }  // namespace culvert

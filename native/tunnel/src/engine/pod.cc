@@ -1,5 +1,8 @@
 #include "pod.h"
 
+#include <type_traits>
+#include <utility>
+
 #include "tcp-transport.h"
 
 namespace culvert {
@@ -12,11 +15,23 @@ constexpr int64_t kProgressInterval = 1000;
 constexpr int64_t kRefusalInterval = 1000;
 }  // namespace
 
-Pod::Pod(Loop& loop, Parts parts)
-    : loop_(loop), parts_(std::move(parts)), pool_(*this), progress_(loop, [this] {
+Pod::Pod(unsigned worker, std::shared_ptr<PodShared> shared)
+    : worker_(worker), shared_(std::move(shared)), loop_(shared_->workers.loop(worker)), pool_(*this),
+      progress_(loop_, [this] {
         for (auto& [_, connection] : connections_) connection->tell_progress();
         if (!connections_.empty()) progress_.start(kProgressInterval);
       }), refusal_told_at_(now() - kRefusalInterval) {}
+
+void Pod::came() {
+  shared_->live++;
+  loop_.load++;
+}
+
+// After everything about it was told.
+void Pod::went() {
+  loop_.load--;
+  shared_->release();
+}
 
 void Pod::listen(std::vector<BoundListener> listeners) {
   for (auto& bound : listeners) {
@@ -25,40 +40,92 @@ void Pod::listen(std::vector<BoundListener> listeners) {
 }
 
 void Pod::on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer) {
-  if (std::string reason = parts_.load.enter_connection(); !reason.empty()) return refused("connection", reason);
+  if (std::string reason = shared_->load.enter_connection(); !reason.empty()) return refused("connection", reason);
+  came();
   emit(SocketChanged{role, true});
-  ConnectionId id = parts_.next_id();
-  Endpoint local = local_endpoint(fd.get());
-  if (role == ListenerRole::inbound_hbone) {
-    arriving_.emplace(id, Arriving{std::move(fd), peer, local});
-    return emit(CredentialWanted{id, std::move(peer), std::move(local)});
+  ConnectionId id = shared_->workers.next_id(worker_);
+  bool tunnel = role == ListenerRole::inbound_hbone;
+  Endpoint local = tunnel ? local_endpoint(fd.get()) : original_destination(fd.get());
+  accepted_.emplace(id, Accepted{role, std::move(fd), peer, local, precise_now()});
+  if (tunnel) emit(CredentialWanted{id, std::move(peer), std::move(local)});
+  else emit(ConnectionAccepted{id, role, std::move(peer), std::move(local)});
+}
+
+unsigned Pod::place(const Decision& decision) const {
+  if (phase_ != Phase::serving) return worker_;
+  if (auto* tunnel = std::get_if<ThroughTunnel>(&decision)) return shared_->workers.for_key(TunnelPool::key_of(*tunnel));
+  return std::holds_alternative<Direct>(decision) ? shared_->workers.least_loaded(worker_) : worker_;
+}
+
+void Pod::decide(ConnectionId id, Decision decision) {
+  if (auto waiting = accepted_.extract(id)) {
+    unsigned worker = place(decision);
+    return move_to(worker, id, std::move(waiting.mapped()), std::move(decision));
   }
-  Endpoint destination = original_destination(fd.get());
-  auto closed = [this, role] { socket_closed(role); };
-  auto client = std::make_unique<TcpSide>(loop_, std::move(fd), closed);
-  if (connections_.empty()) progress_.start(kProgressInterval);
-  connections_.emplace(id, std::make_shared<Connection>(shared_from_this(), id, role, std::move(client)));
-  emit(ConnectionAccepted{id, role, std::move(peer), std::move(destination)});
+  auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  std::shared_ptr<Connection> connection = found->second;
+  connection->decide(std::move(decision));
 }
 
 void Pod::give_credential(ConnectionId id, std::shared_ptr<const TlsCredential> credential) {
-  auto found = arriving_.find(id);
-  if (found == arriving_.end()) return;
-  Arriving arrived = std::move(found->second);
-  arriving_.erase(found);
-  if (credential == nullptr || phase_ != Phase::serving) {
-    arrived.fd = OwnedFd();
-    socket_closed(ListenerRole::inbound_hbone);
-    return check_drained();
-  }
+  auto waiting = accepted_.extract(id);
+  if (!waiting) return;
+  if (credential == nullptr) return drop(id, std::move(waiting.mapped()), FailureCode::cut);
+  unsigned worker = phase_ == Phase::serving ? shared_->workers.least_loaded(worker_) : worker_;
+  move_to(worker, id, std::move(waiting.mapped()), std::move(credential));
+}
+
+template <typename What>
+void Pod::move_to(unsigned worker, ConnectionId id, Accepted accepted, What what) {
+  if (worker == worker_) return adopt(id, std::move(accepted), std::move(what));
+  // Counted before it is there: others shall not choose that thread on the strength of an old number.
+  loop_.load--;
+  shared_->workers.loop(worker).load++;
+  // std::function wants what can be copied.
+  auto moving = std::make_shared<std::pair<Accepted, What>>(std::move(accepted), std::move(what));
+  shared_->workers.tell(worker, shared_->id, [id, moving](Pod& pod) {
+    // Neither part counted it when it began to drain.
+    if (std::is_same_v<What, Decision> && pod.phase_ == Phase::draining) pod.shared_->before_drain++;
+    pod.adopt(id, std::move(moving->first), std::move(moving->second));
+  });
+}
+
+void Pod::adopt(ConnectionId id, Accepted accepted, Decision decision) {
+  if (phase_ == Phase::closed) return drop(id, std::move(accepted), FailureCode::drained);
+  auto closed = [self = shared_from_this(), role = accepted.role] { self->socket_closed(role); };
+  auto client = std::make_unique<TcpSide>(loop_, std::move(accepted.fd), closed);
+  auto connection =
+      std::make_shared<Connection>(shared_from_this(), id, accepted.role, accepted.at, std::move(client));
+  add(id, connection);
+  connection->decide(std::move(decision));
+}
+
+void Pod::adopt(ConnectionId id, Accepted accepted, std::shared_ptr<const TlsCredential> credential) {
+  if (phase_ != Phase::serving) return drop(id, std::move(accepted), FailureCode::drained);
   auto tunnel = std::make_shared<Tunnel>(
       loop_,
       Tunnel::Options{
           Http2Session::Role::server, std::move(credential), {}, settings().http2, settings().sockets.handshake_timeout},
       this);
-  serving_.emplace(tunnel.get(), Serving{tunnel, arrived.peer, arrived.local});
+  serving_.emplace(tunnel.get(), Serving{tunnel, accepted.peer, accepted.local});
   auto closed = [self = shared_from_this()] { self->socket_closed(ListenerRole::inbound_hbone); };
-  tunnel->start(std::make_unique<TcpTransport>(loop_, *tunnel, std::move(arrived.fd), false, closed));
+  tunnel->start(std::make_unique<TcpTransport>(loop_, *tunnel, std::move(accepted.fd), false, closed));
+}
+
+void Pod::add(ConnectionId id, std::shared_ptr<Connection> connection) {
+  if (connections_.empty()) progress_.start(kProgressInterval);
+  connections_.emplace(id, std::move(connection));
+}
+
+void Pod::drop(ConnectionId id, Accepted accepted, FailureCode code) {
+  accepted.fd = OwnedFd();
+  socket_closed(accepted.role);
+  // A tunnel is no connection yet.
+  if (accepted.role != ListenerRole::inbound_hbone) {
+    emit(ConnectionClosed{id, 0, 0, precise_now() - accepted.at, Failure{code, ""}});
+  }
+  went();
 }
 
 void Pod::on_tunnel_failed(Tunnel& tunnel, Failure failure) {
@@ -68,43 +135,42 @@ void Pod::on_tunnel_failed(Tunnel& tunnel, Failure failure) {
 }
 
 void Pod::on_tunnel_request(Tunnel& tunnel, std::shared_ptr<Http2Stream> stream, Http2Request request) {
-  if (std::string reason = parts_.load.enter_stream(); !reason.empty()) {
+  if (std::string reason = shared_->load.enter_stream(); !reason.empty()) {
     tunnel.session().reset(*stream, Http2Error::refused_stream);
     return refused("stream", reason);
   }
   const Serving& serving = serving_.at(&tunnel);
-  ConnectionId id = parts_.next_id();
+  came();
+  ConnectionId id = shared_->workers.next_id(worker_);
   auto client = std::make_unique<StreamSide>(serving.tunnel, std::move(stream));
-  if (connections_.empty()) progress_.start(kProgressInterval);
-  auto connection =
-      std::make_shared<Connection>(shared_from_this(), id, ListenerRole::inbound_hbone, std::move(client));
+  auto connection = std::make_shared<Connection>(shared_from_this(), id, ListenerRole::inbound_hbone, precise_now(),
+                                                 std::move(client));
   connection->watch_client_stream();
-  connections_.emplace(id, connection);
+  add(id, connection);
   emit(StreamRequested{id, serving.peer, serving.local, tunnel.peer_identity(), std::move(request.method),
                        std::move(request.authority), std::move(request.headers)});
 }
 
 void Pod::on_tunnel_closed(Tunnel& tunnel) {
-  serving_.erase(&tunnel);
-  check_drained();
-}
-
-void Pod::decide(ConnectionId id, Decision decision) {
-  auto found = connections_.find(id);
-  if (found == connections_.end()) return;
-  std::shared_ptr<Connection> connection = found->second;
-  connection->decide(std::move(decision));
+  if (serving_.erase(&tunnel) > 0) went();
 }
 
 void Pod::cut(ConnectionId id) {
+  if (auto waiting = accepted_.extract(id)) return drop(id, std::move(waiting.mapped()), FailureCode::cut);
   auto found = connections_.find(id);
-  if (found == connections_.end()) return;
-  std::shared_ptr<Connection> connection = found->second;
-  connection->cut(FailureCode::cut);
+  if (found != connections_.end()) {
+    std::shared_ptr<Connection> connection = found->second;
+    return connection->cut(FailureCode::cut);
+  }
+  // It may have moved on; this message follows it.
+  if (Workers::worker_of(id) != worker_) return;
+  for (unsigned i = 0; i < shared_->workers.count(); i++) {
+    if (i != worker_) shared_->workers.tell(i, shared_->id, [id](Pod& pod) { pod.cut(id); });
+  }
 }
 
 void Pod::socket_closed(ListenerRole role) {
-  parts_.load.leave_connection();
+  shared_->load.leave_connection();
   emit(SocketChanged{role, false});
 }
 
@@ -120,10 +186,10 @@ void Pod::refused(const char* what, const std::string& reason) {
 }
 
 void Pod::forget(ConnectionId id, ListenerRole role) {
-  if (role == ListenerRole::inbound_hbone) parts_.load.leave_stream();
-  connections_.erase(id);
+  if (connections_.erase(id) == 0) return;
+  if (role == ListenerRole::inbound_hbone) shared_->load.leave_stream();
   if (connections_.empty()) progress_.stop();
-  check_drained();
+  went();
 }
 
 void Pod::stop_listening() {
@@ -135,9 +201,10 @@ void Pod::stop_listening() {
   listeners_.clear();
 }
 
-void Pod::drop_arriving() {
-  for (size_t count = arriving_.size(); count > 0; count--) socket_closed(ListenerRole::inbound_hbone);
-  arriving_.clear();
+std::vector<std::shared_ptr<Tunnel>> Pod::serving_tunnels() const {
+  std::vector<std::shared_ptr<Tunnel>> tunnels;
+  for (auto& [_, serving] : serving_) tunnels.push_back(serving.tunnel);
+  return tunnels;
 }
 
 void Pod::drain() {
@@ -145,54 +212,45 @@ void Pod::drain() {
   auto self = shared_from_this();
   phase_ = Phase::draining;
   stop_listening();
-  drop_arriving();
+  std::vector<ConnectionId> arriving;
+  for (auto& [id, accepted] : accepted_) {
+    if (accepted.role == ListenerRole::inbound_hbone) arriving.push_back(id);
+  }
+  for (ConnectionId id : arriving) drop(id, std::move(accepted_.extract(id).mapped()), FailureCode::drained);
   pool_.drain();
-  before_ = static_cast<uint32_t>(connections_.size());
-  std::vector<std::shared_ptr<Tunnel>> tunnels;
-  for (auto& [_, serving] : serving_) tunnels.push_back(serving.tunnel);
-  for (auto& tunnel : tunnels) tunnel->drain();
-  check_drained();
+  shared_->before_drain += static_cast<uint32_t>(connections_.size() + accepted_.size());
+  for (auto& tunnel : serving_tunnels()) tunnel->drain();
+  shared_->release();
 }
 
 void Pod::drain_deadline() {
   if (phase_ != Phase::draining) return;
-  cut_ = static_cast<uint32_t>(connections_.size());
-  cut_all();
-  end();
+  shared_->cut += static_cast<uint32_t>(connections_.size() + accepted_.size());
+  close();
 }
 
 void Pod::close() {
-  if (phase_ == Phase::ended) return;
+  if (phase_ == Phase::closed) return;
   auto self = shared_from_this();
+  bool was_serving = phase_ == Phase::serving;
+  phase_ = Phase::closed;
   stop_listening();
-  drop_arriving();
-  cut_all();
-  end();
-}
-
-void Pod::cut_all() {
+  for (auto& [id, accepted] : std::exchange(accepted_, {})) drop(id, std::move(accepted), FailureCode::drained);
   std::vector<std::shared_ptr<Connection>> all;
   for (auto& [_, connection] : connections_) all.push_back(connection);
   for (auto& connection : all) connection->cut(FailureCode::drained);
-}
-
-void Pod::check_drained() {
-  if (phase_ == Phase::draining && connections_.empty() && serving_.empty()) end();
+  pool_.close();
+  for (auto& tunnel : serving_tunnels()) tunnel->destroy();
+  if (was_serving) shared_->release();
 }
 
 void Pod::end() {
-  if (phase_ == Phase::ended) return;
   auto self = shared_from_this();
-  phase_ = Phase::ended;
+  phase_ = Phase::closed;
+  stop_listening();
   pool_.close();
-  std::vector<std::shared_ptr<Tunnel>> tunnels;
-  for (auto& [_, serving] : serving_) tunnels.push_back(serving.tunnel);
-  for (auto& tunnel : tunnels) tunnel->destroy();
   progress_.stop();
-  uint32_t finished = before_ > cut_ ? before_ - cut_ : 0;
-  emit(PodEnded{finished, cut_});
   loop_.retire(self);
-  parts_.ended();
 }
 
 }  // namespace culvert

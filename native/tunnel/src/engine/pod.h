@@ -1,34 +1,22 @@
 #pragma once
-#include <functional>
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "connection.h"
-#include "limits.h"
 #include "listener.h"
 #include "loop.h"
+#include "pod-shared.h"
 #include "tunnel-pool.h"
 #include "values.h"
 
 namespace culvert {
 
-// One pod's listeners, connections and tunnels, all on one loop.
+// The part of one pod that lives on one data thread: connections and tunnels there. One part listens; what it accepts
+// waits with it for a decision and then moves to the thread that it will live on.
 class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
  public:
-  struct Parts {
-    PodId id;
-    PodSettings settings;
-    OwnedFd netns;
-    bool original_source;
-    Load& load;
-    std::function<ConnectionId()> next_id;
-    std::function<void(Event)> emit;
-    std::function<void()> ended;
-  };
-
-  Pod(Loop& loop, Parts parts);
+  Pod(unsigned worker, std::shared_ptr<PodShared> shared);
 
   void listen(std::vector<BoundListener> listeners);
 
@@ -40,30 +28,35 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   void drain_deadline();
   void close();
 
+  // The last call: no part has anything left.
+  void end();
+
   // For what lives on it.
   Loop& loop() { return loop_; }
-  const PodSettings& settings() const { return parts_.settings; }
-  int netns() const { return parts_.netns.get(); }
-  bool original_source() const { return parts_.original_source; }
+  const PodSettings& settings() const { return shared_->settings; }
+  int netns() const { return shared_->netns.get(); }
+  bool original_source() const { return shared_->original_source; }
   TunnelPool& pool() { return pool_; }
   template <typename What>
   void emit(What what) {
-    parts_.emit(Event{parts_.id, std::move(what)});
+    shared_->emit(Event{shared_->id, std::move(what)});
   }
   void on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer);
   void forget(ConnectionId id, ListenerRole role);
 
  private:
-  // Accepted, and its certificate is being fetched.
-  struct Arriving {
+  // Waits for its decision or its certificate; nothing was read of it.
+  struct Accepted {
+    ListenerRole role;
     OwnedFd fd;
     Endpoint peer, local;
+    double at;
   };
   struct Serving {
     std::shared_ptr<Tunnel> tunnel;
     Endpoint peer, local;
   };
-  enum class Phase { serving, draining, ended };
+  enum class Phase { serving, draining, closed };
 
   void on_tunnel_open(Tunnel&) override {}
   void on_tunnel_failed(Tunnel& tunnel, Failure failure) override;
@@ -71,24 +64,30 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   void on_tunnel_changed(Tunnel&) override {}
   void on_tunnel_closed(Tunnel& tunnel) override;
 
+  template <typename What>
+  void move_to(unsigned worker, ConnectionId id, Accepted accepted, What what);
+  void adopt(ConnectionId id, Accepted accepted, Decision decision);
+  void adopt(ConnectionId id, Accepted accepted, std::shared_ptr<const TlsCredential> credential);
+  void add(ConnectionId id, std::shared_ptr<Connection> connection);
+  void drop(ConnectionId id, Accepted accepted, FailureCode code);
+  unsigned place(const Decision& decision) const;
+  std::vector<std::shared_ptr<Tunnel>> serving_tunnels() const;
   void stop_listening();
-  void cut_all();
-  void check_drained();
-  void end();
-  void drop_arriving();
   void socket_closed(ListenerRole role);
   void refused(const char* what, const std::string& reason);
+  void came();
+  void went();
 
+  const unsigned worker_;
+  const std::shared_ptr<PodShared> shared_;
   Loop& loop_;
-  Parts parts_;
   Phase phase_ = Phase::serving;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unordered_map<ConnectionId, Accepted> accepted_;
   std::unordered_map<ConnectionId, std::shared_ptr<Connection>> connections_;
-  std::unordered_map<ConnectionId, Arriving> arriving_;
   std::unordered_map<Tunnel*, Serving> serving_;
   TunnelPool pool_;
   Timer progress_;
-  uint32_t before_ = 0, cut_ = 0;
   int64_t refusal_told_at_;
   uint64_t refusals_untold_ = 0;
 };

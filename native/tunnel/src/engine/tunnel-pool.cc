@@ -9,16 +9,12 @@
 
 namespace culvert {
 
-namespace {
-
 // Not the authority: that is the stream's (hbone 6).
-std::string key_of(const ThroughTunnel& request) {
+std::string TunnelPool::key_of(const ThroughTunnel& request) {
   std::string key = request.outer.identity + '\0' + to_text(request.to) + '\0' + request.outer.application_ip;
   for (const auto& identity : request.outer.expected_identities) key += '\0' + identity;
   return key;
 }
-
-}  // namespace
 
 TunnelPool::TunnelPool(Pod& pod)
     : pod_(pod), limit_(pod.settings().pool.max_streams_per_tunnel), again_(pod.loop(), [this] {

@@ -20,6 +20,9 @@ class TunnelPool final : public TunnelOwner {
  public:
   explicit TunnelPool(Pod& pod);
 
+  // What decisions must have in common to share tunnels.
+  static std::string key_of(const ThroughTunnel& request);
+
   // Calls the connection's `on_tunnel` or `on_no_tunnel`, later or at once. Checkouts of one key are served in order,
   // and one tunnel of a key is made at a time.
   void check_out(const std::shared_ptr<Connection>& connection);
