@@ -92,32 +92,46 @@ bool HpackDecoder::decode(Bytes block, size_t max_list_size, Result& result) {
       continue;
     }
     begun = true;
-    Entry entry;
+    std::string_view name, value;
+    std::string own_name, own_value;
+    bool indexed = false;
     if ((first & 0x80) != 0) {
-      if (!reader.integer(7, index) || !lookup(index, entry)) return false;
+      if (!reader.integer(7, index) || !lookup(index, name, value)) return false;
     } else {
-      bool indexed = (first & 0xc0) == 0x40;
+      indexed = (first & 0xc0) == 0x40;
       if (!reader.integer(indexed ? 6 : 4, index)) return false;
-      if (index == 0 ? !reader.text(entry.name) : !lookup(index, entry)) return false;
-      entry.value.clear();
-      if (!reader.text(entry.value)) return false;
-      if (indexed) insert(entry);
+      if (index == 0) {
+        if (!reader.text(own_name)) return false;
+        name = own_name;
+      } else if (!lookup(index, name, value)) {
+        return false;
+      }
+      if (!reader.text(own_value)) return false;
+      value = own_value;
     }
-    result.list_size += entry.size();
+    result.list_size += name.size() + value.size() + 32;
     if (result.list_size > max_list_size) result.too_large = true;
-    if (!result.too_large) result.fields.emplace_back(std::move(entry.name), std::move(entry.value));
+    if (result.list_size > max_list_size * kExcess) {
+      result.excessive = true;
+      return true;
+    }
+    if (!result.too_large) result.fields.emplace_back(name, value);
+    // Last, since a name may stand in an entry that has to go.
+    if (indexed) insert({std::string(name), std::string(value)});
   }
   return true;
 }
 
-bool HpackDecoder::lookup(uint64_t index, Entry& entry) const {
-  if (index == 0) return false;
+bool HpackDecoder::lookup(uint64_t index, std::string_view& name, std::string_view& value) const {
+  if (index == 0 || index > kStaticFields + table_.size()) return false;
   if (index <= kStaticFields) {
-    entry = {std::string(kStaticTable[index].name), std::string(kStaticTable[index].value)};
+    name = kStaticTable[index].name;
+    value = kStaticTable[index].value;
     return true;
   }
-  if (index - kStaticFields > table_.size()) return false;
-  entry = table_[index - kStaticFields - 1];
+  const Entry& entry = table_[index - kStaticFields - 1];
+  name = entry.name;
+  value = entry.value;
   return true;
 }
 

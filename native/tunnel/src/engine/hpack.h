@@ -18,15 +18,19 @@ class HpackEncoder {
 class HpackDecoder {
  public:
   static constexpr size_t kTableLimit = 4096;
+  // Times the size that is allowed.
+  static constexpr size_t kExcess = 4;
 
   struct Result {
     std::vector<HeaderField> fields;
     size_t list_size = 0;  // RFC 9113 6.5.2: names, values and 32 for each line
     // More than `max_list_size`: decoded to its end for the table's sake, but the rest is not kept.
     bool too_large = false;
+    // So much more that decoding it stopped: a small block can name the table's largest entry over and over.
+    bool excessive = false;
   };
 
-  // False: COMPRESSION_ERROR for the whole connection.
+  // False: COMPRESSION_ERROR for the whole connection. After an excessive list the table is of no use either.
   bool decode(Bytes block, size_t max_list_size, Result& result);
 
  private:
@@ -35,7 +39,7 @@ class HpackDecoder {
     size_t size() const { return name.size() + value.size() + 32; }
   };
 
-  bool lookup(uint64_t index, Entry& entry) const;
+  bool lookup(uint64_t index, std::string_view& name, std::string_view& value) const;
   void insert(Entry entry);
   void shrink(size_t limit);
 

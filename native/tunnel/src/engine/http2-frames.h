@@ -47,7 +47,7 @@ enum class Http2Error : uint32_t {
 
 const char* name(Http2Error error);
 
-inline constexpr size_t kFrameHeader = 9;
+inline constexpr size_t kFrameHeader = 9, kGoaway = 8;
 inline constexpr uint32_t kDefaultWindow = 65535, kMaxWindow = 0x7fffffff;
 inline constexpr uint32_t kSmallestMaxFrame = 16384, kLargestMaxFrame = 16777215;
 inline constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

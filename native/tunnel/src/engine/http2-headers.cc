@@ -42,6 +42,12 @@ bool split(std::vector<HeaderField>& fields, std::vector<HeaderField>& pseudo) {
 
 }  // namespace
 
+bool valid_trailers(const std::vector<HeaderField>& fields) {
+  return std::ranges::all_of(fields, [](const HeaderField& field) {
+    return valid_name(field.first) && valid_value(field.second) && !connection_specific(field);
+  });
+}
+
 std::optional<Http2Request> parse_request(std::vector<HeaderField> fields) {
   std::vector<HeaderField> pseudo;
   if (!split(fields, pseudo)) return std::nullopt;

@@ -24,4 +24,7 @@ struct Http2Response {
 
 std::optional<Http2Response> parse_response(std::vector<HeaderField> fields);
 
+// No pseudo-header fields, and otherwise as strict as for the others.
+bool valid_trailers(const std::vector<HeaderField>& fields);
+
 }  // namespace culvert

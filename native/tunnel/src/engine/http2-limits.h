@@ -13,15 +13,25 @@ inline constexpr uint32_t kServerHeaderListSize = 65536, kClientHeaderListSize =
 inline constexpr size_t kMaxHeaderBlock = 128 * 1024;
 inline constexpr uint32_t kMaxContinuations = 32;
 
-// Of SETTINGS and GOAWAY frames; more would be debug data or nonsense.
-inline constexpr uint32_t kMaxControlPayload = 16384;
+// Octets of a SETTINGS frame: more than there are settings, far less than a frame may have.
+inline constexpr uint32_t kMaxSettings = 16384;
 
-// Our own frames that a peer does not take while it causes more of them (PING, SETTINGS and RST floods).
-inline constexpr size_t kMaxUnreadControl = 256 * 1024;
+// What is framed, not taken by the peer, and grows because the peer asks for more: PING, SETTINGS and RST floods, answers
+// to requests. Data alone stays below that.
+inline constexpr size_t kMaxUnsent = 4 * 1024 * 1024;
 
-// Frames that cost work and carry nothing: streams reset before their answer, refused streams, empty DATA, SETTINGS,
-// PING, unknown types. So many at once, and so many per second.
+// Frames that cost work and carry nothing: streams reset before their answer ("rapid reset"), streams that we reset for
+// the peer's mistake ("made you reset"), streams above the allowed number, empty DATA, SETTINGS, PING, PRIORITY, unknown
+// types. So many at once, and so many per second.
 inline constexpr int64_t kNuisanceBurst = 2000, kNuisancePerSecond = 200;
+
+// WINDOW_UPDATE frames: so many, and so many more for data that was sent, before they count as those above do. A peer that
+// acknowledges every few hundred bytes is clumsy, not hostile. One that opens its window byte by byte pays as much as we.
+inline constexpr int64_t kWindowUpdates = 10000, kBytesPerWindowUpdate = 256;
+
+// Streams that we reset: the peer may not know yet and still send on them (RFC 9113 5.1). What comes on other streams
+// that are over is an error.
+inline constexpr size_t kRememberedResets = 256;
 
 // Bytes framed and not yet taken by the kernel, above which streams wait.
 inline constexpr size_t kBacklogLimit = 1024 * 1024;

@@ -97,6 +97,7 @@ void Http2Session::commit_data(Http2Stream& stream, size_t count) {
   out.commit(frame.size());
   stream.send_window -= static_cast<int64_t>(count);
   send_window_ -= static_cast<int64_t>(count);
+  window_updates_ = std::min(kWindowUpdates, window_updates_ + 4 + static_cast<int64_t>(count) / kBytesPerWindowUpdate);
   owner_.on_output();
 }
 
@@ -139,15 +140,25 @@ void Http2Session::reset(Http2Stream& stream, Http2Error code) {
     return;
   }
   put_u32_frame(FrameType::rst_stream, stream.id, static_cast<uint32_t>(code));
+  remember_reset(stream.id);
   remove(stream);
 }
 
-void Http2Session::ping() {
-  static const uint8_t opaque[8] = {'c', 'u', 'l', 'v', 'e', 'r', 't', 0};
-  put_frame(FrameType::ping, 0, 0, opaque);
+void Http2Session::remember_reset(uint32_t id) {
+  if (resets_.size() < kRememberedResets) return resets_.push_back(id);
+  resets_[next_reset_] = id;
+  next_reset_ = (next_reset_ + 1) % kRememberedResets;
 }
 
+// Told apart by the last octet.
+std::array<uint8_t, 8> Http2Session::ping_payload(Ping ping) {
+  return {'c', 'u', 'l', 'v', 'e', 'r', 't', static_cast<uint8_t>(ping)};
+}
+
+void Http2Session::ping(Ping ping) { put_frame(FrameType::ping, 0, 0, ping_payload(ping)); }
+
 void Http2Session::goaway(uint32_t last) {
+  if (broken_) return;
   goaway_sent_ = true;
   goaway_last_ = last;
   send_goaway(last, Http2Error::no_error);
@@ -195,7 +206,10 @@ void Http2Session::put_frame(FrameType type, uint8_t flags, uint32_t stream, Byt
   owner_.on_output();
 }
 
-void Http2Session::put_headers(uint32_t stream, const std::string& block, bool end) {
+void Http2Session::put_headers(uint32_t stream, std::string block, bool end) {
+  // A table of size 0 (RFC 7541 6.3): whatever HEADER_TABLE_SIZE the peer sets, we need not answer to it.
+  if (!table_dropped_) block.insert(block.begin(), 0x20);
+  table_dropped_ = true;
   Bytes left{reinterpret_cast<const uint8_t*>(block.data()), block.size()};
   FrameType type = FrameType::headers;
   uint8_t flags = end ? flag::end_stream : 0;

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <deque>
 #include <memory>
 #include <string>
@@ -17,6 +18,8 @@ namespace culvert {
 // frame as RFC 9113 says.
 class Http2Session {
  public:
+  enum class Ping : uint8_t { keepalive, drain };
+
   class Owner {
    public:
     virtual ~Owner() = default;
@@ -25,7 +28,7 @@ class Http2Session {
     virtual void on_output() = 0;
     virtual void on_stream_ended() = 0;
     virtual void on_goaway() = 0;
-    virtual void on_pong() = 0;
+    virtual void on_pong(Ping ping) = 0;
     // Bytes that left `out` and are not sent yet.
     virtual size_t unsent() const = 0;
   };
@@ -62,7 +65,7 @@ class Http2Session {
 
   void reset(Http2Stream& stream, Http2Error code);
 
-  void ping();
+  void ping(Ping ping);
   // No streams above `last`; NO_ERROR.
   void goaway(uint32_t last);
   // Said by a server that shuts down: what has begun goes on.
@@ -83,26 +86,40 @@ class Http2Session {
   bool broken(Http2Error code, const char* reason);
   bool on_frame_header();
   bool on_data_part(Bytes part);
-  bool on_frame_end();
-  bool on_headers();
-  bool on_header_block();
-  bool on_request_block(HpackDecoder::Result& result);
-  bool on_response_block(Http2Stream& stream, HpackDecoder::Result& result);
-  bool on_rst_stream();
-  bool on_settings();
-  bool on_setting(uint16_t id, uint32_t value);
-  bool on_ping();
-  bool on_goaway();
-  bool on_window_update();
-  bool count_nuisance();
-  void stream_error(StreamPtr stream, Http2Error code);
+  bool on_frame_end(Bytes payload);
+  void keep_payload(Bytes part);
   void remote_end(StreamPtr stream);
   bool is_idle(uint32_t id) const;
   bool is_peer_id(uint32_t id) const { return (id % 2 == 1) == (role_ == Role::server); }
 
+  // Header blocks (http2-header-blocks.cc).
+  bool on_headers(Bytes block);
+  bool on_continuation(Bytes more);
+  bool on_header_block(uint32_t id, Bytes block, bool ends);
+  bool on_request_block(uint32_t id, HpackDecoder::Result& result, bool ends);
+  bool on_response_block(const StreamPtr& stream, HpackDecoder::Result& result, bool ends);
+  bool refuse(uint32_t id, Http2Error code);
+
+  // The other frames (http2-control-frames.cc).
+  bool on_rst_stream(uint32_t code);
+  bool on_settings(Bytes payload);
+  bool on_setting(uint16_t id, uint32_t value);
+  bool on_initial_window(uint32_t value);
+  bool on_ping(Bytes payload);
+  bool on_goaway(Bytes payload);
+  bool on_window_update(uint32_t more);
+
+  // What a peer may cost.
+  bool count_nuisance();
+  bool overfull() const { return out.size() + owner_.unsent() > kMaxUnsent; }
+  bool stream_error(StreamPtr stream, Http2Error code);
+  void remember_reset(uint32_t id);
+  bool may_still_send(uint32_t id) const;
+
   // Sending (http2-session.cc).
   void put_frame(FrameType type, uint8_t flags, uint32_t stream, Bytes payload);
-  void put_headers(uint32_t stream, const std::string& block, bool end);
+  void put_headers(uint32_t stream, std::string block, bool end);
+  static std::array<uint8_t, 8> ping_payload(Ping ping);
   void put_u32_frame(FrameType type, uint32_t stream, uint32_t value);
   void send_goaway(uint32_t last, Http2Error code);
   void credit_connection(size_t count);
@@ -125,7 +142,9 @@ class Http2Session {
   std::unordered_map<uint32_t, StreamPtr> streams_;
   std::deque<Queued> queued_;
   std::vector<StreamPtr> blocked_;
-  uint32_t next_id_ = 1, last_peer_id_ = 0;
+  uint32_t next_id_ = 1, last_peer_id_ = 0;  // the latter is the highest that was seen, whatever became of it
+  std::vector<uint32_t> resets_;             // of ours, the last ones, in a ring
+  size_t next_reset_ = 0;
   bool goaway_received_ = false, goaway_sent_ = false, broken_ = false, greeted_ = false;
   uint32_t goaway_last_ = kMaxWindow;  // the id in our own GOAWAY
 
@@ -138,7 +157,7 @@ class Http2Session {
   int64_t receive_window_;
   uint32_t unreturned_ = 0;
 
-  int64_t nuisance_ = kNuisanceBurst, nuisance_at_;
+  int64_t nuisance_ = kNuisanceBurst, nuisance_at_, window_updates_ = kWindowUpdates;
 
   // The frame that is being read.
   size_t preface_ = 0;
@@ -146,16 +165,17 @@ class Http2Session {
   size_t header_have_ = 0;
   FrameHeader frame_{};
   uint32_t frame_left_ = 0;
-  std::vector<uint8_t> payload_;
+  ByteQueue payload_;
   StreamPtr data_stream_;
   uint32_t padding_ = 0;
   bool padding_known_ = false;
 
   // The header block that is being read; 0: none.
   uint32_t block_stream_ = 0, continuations_ = 0;
-  uint8_t block_flags_ = 0;
-  std::vector<uint8_t> block_;
+  bool block_ends_stream_ = false;
+  ByteQueue block_;
   HpackDecoder decoder_;
+  bool table_dropped_ = false;  // the peer knows that we use no table
 };
 
 }  // namespace culvert

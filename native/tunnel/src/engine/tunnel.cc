@@ -137,7 +137,7 @@ void Tunnel::drain() {
   if (state_ != State::open || announced_) return;
   announced_ = true;
   session_.announce_shutdown();
-  session_.ping();
+  session_.ping(Http2Session::Ping::drain);
 }
 
 void Tunnel::destroy() {
@@ -171,11 +171,14 @@ void Tunnel::on_goaway() {
   if (state_ == State::open && !is_server() && streams() == 0) release();
 }
 
-void Tunnel::on_pong() {
-  if (announced_ && !releasing_) {
+void Tunnel::on_pong(Http2Session::Ping ping) {
+  if (ping == Http2Session::Ping::drain) {
+    if (!announced_ || releasing_) return;
+    // Whatever the peer asked for before it knew has come by now.
     session_.shut_down();
     releasing_ = true;
-    if (streams() == 0) return linger();
+    if (streams() == 0) linger();
+    return;
   }
   ping_sent_ = false;
   ping_.start(kPingInterval);
@@ -185,7 +188,7 @@ void Tunnel::on_ping_time() {
   if (state_ != State::open) return;
   if (ping_sent_) return destroy();
   ping_sent_ = true;
-  session_.ping();
+  session_.ping(Http2Session::Ping::keepalive);
   ping_.start(kPingTimeout);
 }
 

@@ -81,7 +81,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   void on_output() override { flush_.this_round(); }
   void on_stream_ended() override;
   void on_goaway() override;
-  void on_pong() override;
+  void on_pong(Http2Session::Ping ping) override;
   size_t unsent() const override { return channel_->out.size(); }
 
   void shake_hands();

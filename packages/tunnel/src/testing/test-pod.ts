@@ -65,6 +65,7 @@ export class TestPod implements PodHandler {
 
   connection(connection: CapturedConnection): ConnectionDecision | Promise<ConnectionDecision> {
     this.captured.push(connection)
+    this.#changed()
     return this.#options.connection?.(connection) ?? { kind: 'refuse' }
   }
 
