@@ -7,7 +7,7 @@ export const Engine: new (
   threads: number,
   most: number,
   limits: NativeLimits,
-  onEvents: (events: readonly NativeEvent[]) => void
+  events: NativeEvents
 ) => NativeEngine
 /** Throws what OpenSSL says about the PEM texts. */
 export function credential(
@@ -70,7 +70,21 @@ export interface NativeEngine {
     readonly listeners: readonly Endpoint[]
     readonly originalSource: boolean
   }
-  decide: (pod: PodId, id: ConnectionId, decision: NativeDecision) => void
+  /** A decision; who had none yet gets one of these four. */
+  refuse: (pod: PodId, id: ConnectionId, ...failure: [] | [code: FailureCode, detail: string]) => void
+  answer: (pod: PodId, id: ConnectionId, status: number) => void
+  direct: (
+    pod: PodId,
+    id: ConnectionId,
+    toIp: string,
+    toPort: number,
+    /** Empty: the kernel chooses. */
+    from: string,
+    preface: Uint8Array | undefined,
+    ...responseHeaders: Counted
+  ) => void
+  /** After the port the values of the outer hop, then those of the inner if there is one. */
+  tunnel: (pod: PodId, id: ConnectionId, toIp: string, toPort: number, ...hops: readonly HopValue[]) => void
   giveCredential: (pod: PodId, id: ConnectionId, credential: NativeCredential | undefined) => void
   cut: (pod: PodId, id: ConnectionId) => void
   drain: (pod: PodId) => void
@@ -103,63 +117,74 @@ export interface NativePodSettings {
   readonly pool: { readonly maxStreamsPerTunnel: number; readonly unusedRelease: number }
 }
 
-export interface NativeHop {
-  readonly authority: string
-  readonly headers: readonly HeaderField[]
-  readonly credential: NativeCredential
-  readonly expectedIdentities: readonly string[]
-  readonly identity: string
-  readonly applicationIp: string
+/** How many follow, then these: texts, or names each with its value. */
+export type Counted = readonly [count: number, ...texts: readonly string[]]
+
+/** Of one hop: authority, credential, identity, applicationIp, its expected identities and its headers as `Counted`. */
+export type HopValue = string | number | NativeCredential
+
+/**
+ * What the engine says; all that is new at once, then promises have their turn. Plain values: objects are costly to make
+ * from the other side. Addresses are text and port.
+ */
+export interface NativeEvents {
+  readonly connection: (
+    pod: PodId,
+    id: ConnectionId,
+    role: 'outbound' | 'inbound-plaintext',
+    sourceIp: string,
+    sourcePort: number,
+    destinationIp: string,
+    destinationPort: number
+  ) => void
+  readonly stream: (
+    pod: PodId,
+    id: ConnectionId,
+    sourceIp: string,
+    sourcePort: number,
+    localIp: string,
+    localPort: number,
+    peerIdentity: string | undefined,
+    method: string,
+    authority: string | undefined,
+    /** Names, each with its value. */
+    ...headers: readonly string[]
+  ) => void
+  readonly credential: (
+    pod: PodId,
+    id: ConnectionId,
+    peerIp: string,
+    peerPort: number,
+    localIp: string,
+    localPort: number
+  ) => void
+  readonly handshakeFailed: (
+    pod: PodId,
+    peerIp: string,
+    peerPort: number,
+    localIp: string,
+    localPort: number,
+    message: string
+  ) => void
+  readonly socket: (pod: PodId, role: ListenerRole, open: boolean) => void
+  readonly opened: (
+    pod: PodId,
+    id: ConnectionId,
+    peerIdentity: string | undefined,
+    ...baggage: readonly string[]
+  ) => void
+  readonly progress: (pod: PodId, id: ConnectionId, fromClient: number, toClient: number) => void
+  /** Duration in milliseconds. */
+  readonly closed: (
+    pod: PodId,
+    id: ConnectionId,
+    fromClient: number,
+    toClient: number,
+    duration: number,
+    code?: FailureCode,
+    detail?: string,
+    status?: number
+  ) => void
+  readonly ended: (pod: PodId, finished: number, cut: number) => void
+  readonly warning: (pod: PodId, message: string) => void
 }
-
-export type NativeDecision =
-  | { readonly kind: 'refuse'; readonly failure?: Failure }
-  | { readonly kind: 'answer'; readonly status: number }
-  | {
-      readonly kind: 'direct'
-      readonly to: Endpoint
-      readonly from?: string
-      readonly preface?: Uint8Array
-      readonly responseHeaders?: readonly HeaderField[]
-    }
-  | { readonly kind: 'tunnel'; readonly to: Endpoint; readonly outer: NativeHop; readonly inner?: NativeHop }
-
-export type NativeEvent = { readonly pod: PodId } & (
-  | {
-      readonly kind: 'connection'
-      readonly id: ConnectionId
-      readonly role: 'outbound' | 'inbound-plaintext'
-      readonly source: Endpoint
-      readonly destination: Endpoint
-    }
-  | {
-      readonly kind: 'stream'
-      readonly id: ConnectionId
-      readonly source: Endpoint
-      readonly local: Endpoint
-      readonly peerIdentity?: string
-      readonly method: string
-      readonly authority?: string
-      readonly headers: readonly HeaderField[]
-    }
-  | { readonly kind: 'credential'; readonly id: ConnectionId; readonly peer: Endpoint; readonly local: Endpoint }
-  | { readonly kind: 'handshake-failed'; readonly peer: Endpoint; readonly local: Endpoint; readonly message: string }
-  | { readonly kind: 'socket'; readonly role: ListenerRole; readonly open: boolean }
-  | {
-      readonly kind: 'opened'
-      readonly id: ConnectionId
-      readonly peerIdentity?: string
-      readonly baggage: readonly string[]
-    }
-  | { readonly kind: 'progress'; readonly id: ConnectionId; readonly fromClient: number; readonly toClient: number }
-  | {
-      readonly kind: 'closed'
-      readonly id: ConnectionId
-      readonly fromClient: number
-      readonly toClient: number
-      readonly duration: number
-      readonly failure?: Failure
-    }
-  | { readonly kind: 'ended'; readonly finished: number; readonly cut: number }
-  | { readonly kind: 'warning'; readonly message: string }
-)

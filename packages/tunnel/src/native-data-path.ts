@@ -1,4 +1,4 @@
-import { credential, Engine, type NativeEngine, type NativeEvent } from '@culvert/native-tunnel'
+import { credential, Engine, type NativeEngine, type NativeEvents, type PodId } from '@culvert/native-tunnel'
 import type { DataPath, PodHandler, PodOptions, PodPath } from './data-path.ts'
 import { TunnelError } from './errors.ts'
 import type { TunnelLog } from './log.ts'
@@ -60,7 +60,7 @@ class NativeDataPath implements EngineDataPath {
         streams: limits.streams ?? 0,
         bufferedBytes: limits.bufferedBytes ?? DEFAULT_BUFFERED_BYTES
       },
-      events => this.#onEvents(events)
+      this.#events()
     )
   }
 
@@ -111,17 +111,33 @@ class NativeDataPath implements EngineDataPath {
     return this.#engine
   }
 
-  #onEvents(events: readonly NativeEvent[]): void {
-    for (const event of events) {
-      const pod = this.#pods.get(event.pod)
-      if (pod === undefined) continue
-      try {
-        pod.onEvent(event)
-      } catch (error) {
-        // A handler that throws is a mistake of ours; the events behind this one are about other connections.
-        this.#log.warn(`a handler failed: ${error instanceof Error ? error.stack : String(error)}`)
-      }
-      if (event.kind === 'ended' && pod.idle) this.#pods.delete(event.pod)
+  #events(): NativeEvents {
+    return {
+      connection: (pod, ...values) => this.#tell(pod, told => told.connection(...values)),
+      stream: (pod, ...values) => this.#tell(pod, told => told.stream(...values)),
+      credential: (pod, ...values) => this.#tell(pod, told => told.credential(...values)),
+      handshakeFailed: (pod, ...values) => this.#tell(pod, told => told.handshakeFailed(...values)),
+      socket: (pod, ...values) => this.#tell(pod, told => told.socket(...values)),
+      opened: (pod, ...values) => this.#tell(pod, told => told.opened(...values)),
+      progress: (pod, ...values) => this.#tell(pod, told => told.progress(...values)),
+      closed: (pod, ...values) => this.#tell(pod, told => told.closed(...values)),
+      warning: (pod, ...values) => this.#tell(pod, told => told.warning(...values)),
+      ended: (pod, ...values) =>
+        this.#tell(pod, told => {
+          told.ended(...values)
+          if (told.idle) this.#pods.delete(pod)
+        })
+    }
+  }
+
+  #tell(id: PodId, event: (pod: NativePod) => void): void {
+    const pod = this.#pods.get(id)
+    if (pod === undefined) return
+    try {
+      event(pod)
+    } catch (error) {
+      // A handler that throws is a mistake of ours; the events behind this one are about other connections.
+      this.#log.warn(`a handler failed: ${error instanceof Error ? error.stack : String(error)}`)
     }
   }
 }

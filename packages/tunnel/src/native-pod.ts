@@ -1,15 +1,19 @@
-import type { NativeDecision, NativeEngine, NativeEvent, NativeHop } from '@culvert/native-tunnel'
+import type { FailureCode, HopValue, NativeCredential, NativeEngine, NativeEvents, PodId } from '@culvert/native-tunnel'
 import { STATUS_CODES } from 'node:http'
 import type {
   ConnectionDecision,
   ConnectionId,
+  Credential,
   Endpoint,
   Failure,
+  HeaderField,
   Hop,
+  ListenerRole,
   Outcome,
   PodHandler,
   PodPath,
-  StreamDecision
+  StreamDecision,
+  Tunnel
 } from './data-path.ts'
 import type { TunnelLog } from './log.ts'
 import type { NativeCredentials } from './native-credentials.ts'
@@ -25,10 +29,15 @@ export interface NativePodParts {
   readonly credentials: NativeCredentials
 }
 
-type Of<K extends NativeEvent['kind']> = Extract<NativeEvent, { readonly kind: K }>
+/** What the engine says of one pod. */
+type Events = {
+  readonly [Kind in keyof NativeEvents]: NativeEvents[Kind] extends (pod: PodId, ...values: infer Values) => void
+    ? (...values: Values) => void
+    : never
+}
 
 /** One pod of the engine: its events to the handler's questions, the handler's answers to decisions. */
-export class NativePod implements PodPath {
+export class NativePod implements PodPath, Events {
   readonly listeners: readonly Endpoint[]
   readonly originalSource: boolean
   readonly #id: number
@@ -37,7 +46,7 @@ export class NativePod implements PodPath {
   readonly #commands: () => NativeEngine
   readonly #credentials: NativeCredentials
   /** Asked and not yet answered; with what became of the connection meanwhile. */
-  readonly #undecided = new Map<ConnectionId, Of<'closed'> | undefined>()
+  readonly #undecided = new Map<ConnectionId, Outcome | undefined>()
   readonly #ended = Promise.withResolvers<{ readonly finished: number; readonly cut: number }>()
 
   constructor({ id, listeners, originalSource, handler, log, commands, credentials }: NativePodParts) {
@@ -80,50 +89,86 @@ export class NativePod implements PodPath {
     await this.#ended.promise
   }
 
-  onEvent(event: NativeEvent): void {
-    switch (event.kind) {
-      case 'connection': {
-        const { id, role, source, destination } = event
-        this.#ask(id, () => this.#handler.connection({ id, role, source, destination }))
-        break
-      }
-      case 'stream': {
-        const { id, source, local, peerIdentity, method, authority, headers } = event
-        this.#ask(id, () => this.#handler.stream({ id, source, local, peerIdentity, method, authority, headers }))
-        break
-      }
-      case 'credential':
-        void this.#giveCredential(event)
-        break
-      case 'handshake-failed':
-        this.#handler.handshakeFailed({ peer: event.peer, local: event.local, message: event.message })
-        break
-      case 'socket':
-        this.#handler.socket({ role: event.role, open: event.open })
-        break
-      case 'opened': {
-        const { id, peerIdentity, baggage } = event
-        this.#handler.opened({
-          id,
-          ...(peerIdentity === undefined ? {} : { peerIdentity }),
-          ...(baggage.length === 0 ? {} : { baggage })
-        })
-        break
-      }
-      case 'progress':
-        this.#handler.progress([{ id: event.id, fromClient: event.fromClient, toClient: event.toClient }])
-        break
-      case 'closed':
-        // Who was never decided about has an outcome only once the decision is there.
-        if (this.#undecided.has(event.id)) this.#undecided.set(event.id, event)
-        else this.#handler.closed(outcome(event))
-        break
-      case 'ended':
-        this.#ended.resolve({ finished: event.finished, cut: event.cut })
-        break
-      case 'warning':
-        this.#log.warn(event.message)
-    }
+  connection(
+    id: ConnectionId,
+    role: 'outbound' | 'inbound-plaintext',
+    sourceIp: string,
+    sourcePort: number,
+    destinationIp: string,
+    destinationPort: number
+  ): void {
+    const source = { ip: sourceIp, port: sourcePort }
+    const destination = { ip: destinationIp, port: destinationPort }
+    this.#ask(id, () => this.#handler.connection({ id, role, source, destination }))
+  }
+
+  stream(
+    id: ConnectionId,
+    sourceIp: string,
+    sourcePort: number,
+    localIp: string,
+    localPort: number,
+    peerIdentity: string | undefined,
+    method: string,
+    authority: string | undefined,
+    ...lines: readonly string[]
+  ): void {
+    const source = { ip: sourceIp, port: sourcePort }
+    const local = { ip: localIp, port: localPort }
+    const headers = pairs(lines)
+    this.#ask(id, () => this.#handler.stream({ id, source, local, peerIdentity, method, authority, headers }))
+  }
+
+  credential(id: ConnectionId, peerIp: string, peerPort: number, localIp: string, localPort: number): void {
+    void this.#giveCredential(id, { ip: peerIp, port: peerPort }, { ip: localIp, port: localPort })
+  }
+
+  handshakeFailed(peerIp: string, peerPort: number, localIp: string, localPort: number, message: string): void {
+    const [peer, local] = [
+      { ip: peerIp, port: peerPort },
+      { ip: localIp, port: localPort }
+    ]
+    this.#handler.handshakeFailed({ peer, local, message })
+  }
+
+  socket(role: ListenerRole, open: boolean): void {
+    this.#handler.socket({ role, open })
+  }
+
+  opened(id: ConnectionId, peerIdentity: string | undefined, ...baggage: readonly string[]): void {
+    this.#handler.opened({
+      id,
+      ...(peerIdentity === undefined ? {} : { peerIdentity }),
+      ...(baggage.length === 0 ? {} : { baggage })
+    })
+  }
+
+  progress(id: ConnectionId, fromClient: number, toClient: number): void {
+    this.#handler.progress([{ id, fromClient, toClient }])
+  }
+
+  closed(
+    id: ConnectionId,
+    fromClient: number,
+    toClient: number,
+    duration: number,
+    code?: FailureCode,
+    detail = '',
+    status?: number
+  ): void {
+    const ended = { id, fromClient, toClient, duration }
+    const outcome = code === undefined ? ended : { ...ended, failure: worded(code, detail, status) }
+    // Who was never decided about has an outcome only once the decision is there.
+    if (this.#undecided.has(id)) this.#undecided.set(id, outcome)
+    else this.#handler.closed(outcome)
+  }
+
+  ended(finished: number, cut: number): void {
+    this.#ended.resolve({ finished, cut })
+  }
+
+  warning(message: string): void {
+    this.#log.warn(message)
   }
 
   #ask(id: ConnectionId, question: () => Decision | Promise<Decision>): void {
@@ -149,51 +194,68 @@ export class NativePod implements PodPath {
     const gone = this.#undecided.get(id)
     this.#undecided.delete(id)
     if (gone === undefined) {
-      this.#commands().decide(this.#id, id, this.#native(decision))
+      this.#tell(id, decision)
       return
     }
     // A stream that its peer gave up would have been refused anyway.
     const failed = gone.failure?.code !== 'CONNECTION_FAILED' || decision.kind === 'direct'
     const { failure: _, ...unfailed } = gone
-    this.#handler.closed(outcome(failed ? gone : unfailed))
+    this.#handler.closed(failed ? gone : unfailed)
   }
 
   /** A handler that throws is a mistake of ours: the connection ends, the pod goes on. */
   #handlerFailed(id: ConnectionId, error: unknown): void {
     this.#log.warn(`connection ${id} failed: ${error instanceof Error ? error.stack : String(error)}`)
     this.#undecided.delete(id)
-    const failure: Failure = { code: 'IO', detail: error instanceof Error ? error.message : String(error) }
-    this.#commands().decide(this.#id, id, { kind: 'refuse', failure })
+    this.#commands().refuse(this.#id, id, 'IO', error instanceof Error ? error.message : String(error))
   }
 
-  #native(decision: Decision): NativeDecision {
-    if (decision.kind !== 'tunnel') return decision
-    try {
-      const { to, outer, inner } = decision
-      return {
-        kind: 'tunnel',
-        to,
-        outer: this.#nativeHop(outer),
-        ...(inner === undefined ? {} : { inner: this.#nativeHop(inner) })
+  #tell(id: ConnectionId, decision: Decision): void {
+    switch (decision.kind) {
+      case 'refuse':
+        this.#commands().refuse(this.#id, id)
+        break
+      case 'answer':
+        this.#commands().answer(this.#id, id, decision.status)
+        break
+      case 'direct': {
+        const { to, from = '', preface, responseHeaders = [] } = decision
+        const headers = responseHeaders.flat()
+        this.#commands().direct(this.#id, id, to.ip, to.port, from, preface, responseHeaders.length, ...headers)
+        break
       }
-    } catch (error) {
-      return {
-        kind: 'refuse',
-        failure: { code: 'TLS', detail: error instanceof Error ? error.message : String(error) }
-      }
+      case 'tunnel':
+        this.#tellTunnel(id, decision)
     }
   }
 
-  #nativeHop(hop: Hop): NativeHop {
+  #tellTunnel(id: ConnectionId, { to, outer, inner }: Tunnel): void {
+    let hops: HopValue[]
     try {
-      return { ...hop, credential: this.#credentials.get(hop.credential) }
+      hops = inner === undefined ? this.#hop(outer) : [...this.#hop(outer), ...this.#hop(inner)]
+    } catch (error) {
+      this.#commands().refuse(this.#id, id, 'TLS', error instanceof Error ? error.message : String(error))
+      return
+    }
+    this.#commands().tunnel(this.#id, id, to.ip, to.port, ...hops)
+  }
+
+  #hop({ authority, headers, credential, expectedIdentities, identity, applicationIp }: Hop): HopValue[] {
+    const native = this.#parsed(credential)
+    const peers = [expectedIdentities.length, ...expectedIdentities]
+    return [authority, native, identity, applicationIp, ...peers, headers.length, ...headers.flat()]
+  }
+
+  #parsed(credential: Credential): NativeCredential {
+    try {
+      return this.#credentials.get(credential)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      throw new Error(`credential '${hop.credential.id}' cannot be used: ${reason}`, { cause: error })
+      throw new Error(`credential '${credential.id}' cannot be used: ${reason}`, { cause: error })
     }
   }
 
-  async #giveCredential({ id, peer, local }: Of<'credential'>): Promise<void> {
+  async #giveCredential(id: ConnectionId, peer: Endpoint, local: Endpoint): Promise<void> {
     try {
       const credential = await this.#handler.serverCredential(peer, local)
       this.#commands().giveCredential(this.#id, id, credential && this.#credentials.get(credential))
@@ -207,11 +269,11 @@ export class NativePod implements PodPath {
 
 type Decision = ConnectionDecision | StreamDecision
 
-function outcome({ id, fromClient, toClient, duration, failure }: Omit<Of<'closed'>, 'pod' | 'kind'>): Outcome {
-  return { id, fromClient, toClient, duration, ...(failure === undefined ? {} : { failure: worded(failure) }) }
+function pairs(lines: readonly string[]): readonly HeaderField[] {
+  return Array.from({ length: lines.length / 2 }, (_, i) => [lines[2 * i] ?? '', lines[2 * i + 1] ?? ''] as const)
 }
 
-function worded(failure: Failure): Failure {
-  if (failure.status === undefined) return failure
-  return { ...failure, detail: `${failure.status} ${STATUS_CODES[failure.status] ?? '<unknown status code>'}` }
+function worded(code: FailureCode, detail: string, status: number | undefined): Failure {
+  if (status === undefined) return { code, detail }
+  return { code, detail: `${status} ${STATUS_CODES[status] ?? '<unknown status code>'}`, status }
 }

@@ -14,7 +14,9 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Engine",
-                       {InstanceMethod("open", &JsEngine::open), InstanceMethod("decide", &JsEngine::decide),
+                       {InstanceMethod("open", &JsEngine::open), InstanceMethod("refuse", &JsEngine::refuse),
+                        InstanceMethod("answer", &JsEngine::answer), InstanceMethod("direct", &JsEngine::direct),
+                        InstanceMethod("tunnel", &JsEngine::tunnel),
                         InstanceMethod("giveCredential", &JsEngine::give_credential),
                         InstanceMethod("cut", &JsEngine::cut), InstanceMethod("drain", &JsEngine::drain),
                         InstanceMethod("drainDeadline", &JsEngine::drain_deadline),
@@ -22,8 +24,8 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
                         InstanceMethod("loads", &JsEngine::loads), InstanceMethod("stop", &JsEngine::stop)});
   }
 
-  explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info), context_(info.Env(), "culvert tunnel engine") {
-    handler_ = Napi::Persistent(info[3].As<Napi::Function>());
+  explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info),
+        context_(info.Env(), "culvert tunnel engine"), handlers_(info[3].As<Napi::Object>()) {
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(info.Env(), &loop);
     // Not a thread-safe function: that one goes on as long as events come, and nothing else on this thread has its turn.
@@ -49,12 +51,14 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     Napi::HandleScope scope(env);
     std::vector<culvert::Event> events = engine_->take_events();
     if (events.empty()) return;
-    Napi::Array array = Napi::Array::New(env, events.size());
-    for (uint32_t i = 0; i < events.size(); i++) array[i] = to_js(env, events[i]);
-    try {
-      handler_.MakeCallback(env.Global(), {array}, context_);
-    } catch (const Napi::Error& error) {
-      napi_fatal_exception(env, error.Value());
+    // Promises go on when the whole batch has been told, so their answers are one batch too.
+    Napi::CallbackScope whole_batch(env, context_);
+    for (const auto& event : events) {
+      try {
+        handlers_.call(env, event);
+      } catch (const Napi::Error& error) {
+        napi_fatal_exception(env, error.Value());
+      }
     }
   }
 
@@ -77,9 +81,13 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     }
   }
 
-  void decide(const Napi::CallbackInfo& info) {
-    if (engine_ != nullptr) engine_->decide(pod(info), id(info), decision(info[2].As<Napi::Object>()));
+  void decide(const Napi::CallbackInfo& info, culvert::Decision (*read)(Arguments)) {
+    if (engine_ != nullptr) engine_->decide(pod(info), id(info), read(Arguments(info, 2)));
   }
+  void refuse(const Napi::CallbackInfo& info) { decide(info, refusal); }
+  void answer(const Napi::CallbackInfo& info) { decide(info, ::answer); }
+  void direct(const Napi::CallbackInfo& info) { decide(info, ::direct); }
+  void tunnel(const Napi::CallbackInfo& info) { decide(info, ::tunnel); }
   void give_credential(const Napi::CallbackInfo& info) {
     if (engine_ != nullptr) engine_->give_credential(pod(info), id(info), credential(info[2]));
   }
@@ -116,7 +124,7 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   std::unique_ptr<culvert::Engine> engine_;
   uv_async_t* wake_ = nullptr;
   Napi::AsyncContext context_;
-  Napi::FunctionReference handler_;
+  EventHandlers handlers_;
 };
 
 // (certificateChain, privateKey, roots, trustDomain | undefined): parsed once, for any number of connections.

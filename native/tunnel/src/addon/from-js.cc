@@ -19,16 +19,6 @@ Napi::Object child(Napi::Object object, const char* key) { return object.Get(key
 
 Endpoint endpoint(Napi::Object object) { return {text(object, "ip"), static_cast<uint16_t>(number(object, "port"))}; }
 
-std::vector<HeaderField> headers(Napi::Value value) {
-  auto lines = value.As<Napi::Array>();
-  std::vector<HeaderField> fields;
-  for (uint32_t i = 0; i < lines.Length(); i++) {
-    auto line = lines.Get(i).As<Napi::Array>();
-    fields.emplace_back(line.Get(0u).ToString().Utf8Value(), line.Get(1u).ToString().Utf8Value());
-  }
-  return fields;
-}
-
 ListenerRole role(const std::string& name) {
   if (name == "outbound") return ListenerRole::outbound;
   return name == "inbound-plaintext" ? ListenerRole::inbound_plaintext : ListenerRole::inbound_hbone;
@@ -43,13 +33,14 @@ FailureCode failure_code(const std::string& name) {
   return name == "TLS" ? FailureCode::tls : FailureCode::io;
 }
 
-Hop hop(Napi::Object object) {
-  Hop hop{text(object, "authority"),         headers(object.Get("headers")), credential(object.Get("credential")), {},
-          text(object, "identity"), text(object, "applicationIp")};
-  auto identities = object.Get("expectedIdentities").As<Napi::Array>();
-  for (uint32_t i = 0; i < identities.Length(); i++) {
-    hop.expected_identities.push_back(identities.Get(i).ToString());
-  }
+Hop hop(Arguments& arguments) {
+  Hop hop;
+  hop.authority = arguments.text();
+  hop.credential = credential(arguments.value());
+  hop.identity = arguments.text();
+  hop.application_ip = arguments.text();
+  hop.expected_identities = arguments.texts();
+  hop.headers = arguments.headers();
   return hop;
 }
 
@@ -95,25 +86,47 @@ PodSettings pod_settings(Napi::Object object) {
   return settings;
 }
 
-Decision decision(Napi::Object object) {
-  std::string kind = text(object, "kind");
-  if (kind == "refuse") {
-    if (!has(object, "failure")) return Refuse{};
-    Napi::Object failure = child(object, "failure");
-    return Refuse{Failure{failure_code(text(failure, "code")), text(failure, "detail")}};
+Endpoint Arguments::endpoint() {
+  std::string ip = text();
+  return {std::move(ip), static_cast<uint16_t>(number())};
+}
+
+std::vector<HeaderField> Arguments::headers() {
+  std::vector<HeaderField> fields(number());
+  for (auto& [name, value] : fields) {
+    name = text();
+    value = text();
   }
-  if (kind == "answer") return Answer{number(object, "status")};
-  if (kind == "direct") {
-    Direct direct{endpoint(child(object, "to")), has(object, "from") ? text(object, "from") : "", "", {}};
-    if (has(object, "preface")) {
-      auto bytes = object.Get("preface").As<Napi::Uint8Array>();
-      direct.preface.assign(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength());
-    }
-    if (has(object, "responseHeaders")) direct.response_headers = headers(object.Get("responseHeaders"));
-    return direct;
+  return fields;
+}
+
+std::vector<std::string> Arguments::texts() {
+  std::vector<std::string> all(number());
+  for (auto& one : all) one = text();
+  return all;
+}
+
+Decision refusal(Arguments arguments) {
+  if (!arguments.more()) return Refuse{};
+  FailureCode code = failure_code(arguments.text());
+  return Refuse{Failure{code, arguments.text()}};
+}
+
+Decision answer(Arguments arguments) { return Answer{static_cast<int>(arguments.number())}; }
+
+Decision direct(Arguments arguments) {
+  Direct direct{arguments.endpoint(), arguments.text(), "", {}};
+  if (Napi::Value preface = arguments.value(); preface.IsTypedArray()) {
+    auto bytes = preface.As<Napi::Uint8Array>();
+    direct.preface.assign(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength());
   }
-  ThroughTunnel tunnel{endpoint(child(object, "to")), hop(child(object, "outer")), std::nullopt};
-  if (has(object, "inner")) tunnel.inner = hop(child(object, "inner"));
+  direct.response_headers = arguments.headers();
+  return direct;
+}
+
+Decision tunnel(Arguments arguments) {
+  ThroughTunnel tunnel{arguments.endpoint(), hop(arguments), std::nullopt};
+  if (arguments.more()) tunnel.inner = hop(arguments);
   return tunnel;
 }
 

@@ -13,99 +13,86 @@ const char* name(ListenerRole role) {
   return "";
 }
 
-Napi::Array to_js(Napi::Env env, const std::vector<HeaderField>& fields) {
-  Napi::Array array = Napi::Array::New(env, fields.size());
-  for (uint32_t i = 0; i < fields.size(); i++) {
-    Napi::Array line = Napi::Array::New(env, 2);
-    line[0u] = Napi::String::New(env, fields[i].first);
-    line[1u] = Napi::String::New(env, fields[i].second);
-    array[i] = line;
-  }
-  return array;
-}
-
+// Appends an event's values in the order of its function in index.d.ts.
 struct Filler {
   Napi::Env env;
-  Napi::Object object;
+  std::vector<napi_value>& arguments;
 
-  void set(const char* key, const std::string& text) { object[key] = Napi::String::New(env, text); }
-  void set(const char* key, double number) { object[key] = Napi::Number::New(env, number); }
-  void set(const char* key, bool value) { object[key] = Napi::Boolean::New(env, value); }
-  void set(const char* key, const Endpoint& endpoint) { object[key] = ::to_js(env, endpoint); }
-  void id(ConnectionId id) { set("id", static_cast<double>(id)); }
-  void kind(const char* kind) { set("kind", std::string(kind)); }
+  void push(napi_value value) { arguments.push_back(value); }
+  void add(const char* text) { push(Napi::String::New(env, text)); }
+  void add(const std::string& text) { push(Napi::String::New(env, text)); }
+  void add(double number) { push(Napi::Number::New(env, number)); }
+  void add(uint64_t number) { add(static_cast<double>(number)); }
+  void add(bool value) { push(Napi::Boolean::New(env, value)); }
+  void add(const Endpoint& endpoint) {
+    add(endpoint.ip);
+    add(static_cast<double>(endpoint.port));
+  }
+  void add_undefined() { push(env.Undefined()); }
+  void add_if_some(const std::string& text) { text.empty() ? add_undefined() : add(text); }
 
   void operator()(const ConnectionAccepted& event) {
-    kind("connection");
-    id(event.id);
-    set("role", std::string(name(event.role)));
-    set("source", event.source);
-    set("destination", event.destination);
+    add(event.id);
+    add(name(event.role));
+    add(event.source);
+    add(event.destination);
   }
   void operator()(const StreamRequested& event) {
-    kind("stream");
-    id(event.id);
-    set("source", event.source);
-    set("local", event.local);
-    if (!event.peer_identity.empty()) set("peerIdentity", event.peer_identity);
-    set("method", event.method);
-    if (event.authority) set("authority", *event.authority);
-    object["headers"] = to_js(env, event.headers);
+    add(event.id);
+    add(event.source);
+    add(event.local);
+    add_if_some(event.peer_identity);
+    add(event.method);
+    event.authority ? add(*event.authority) : add_undefined();
+    for (const auto& [field, value] : event.headers) {
+      add(field);
+      add(value);
+    }
   }
   void operator()(const CredentialWanted& event) {
-    kind("credential");
-    id(event.id);
-    set("peer", event.peer);
-    set("local", event.local);
+    add(event.id);
+    add(event.peer);
+    add(event.local);
   }
   void operator()(const HandshakeFailed& event) {
-    kind("handshake-failed");
-    set("peer", event.peer);
-    set("local", event.local);
-    set("message", event.message);
+    add(event.peer);
+    add(event.local);
+    add(event.message);
   }
   void operator()(const SocketChanged& event) {
-    kind("socket");
-    set("role", std::string(name(event.role)));
-    set("open", event.open);
+    add(name(event.role));
+    add(event.open);
   }
   void operator()(const ConnectionOpened& event) {
-    kind("opened");
-    id(event.id);
-    if (!event.peer_identity.empty()) set("peerIdentity", event.peer_identity);
-    Napi::Array baggage = Napi::Array::New(env, event.baggage.size());
-    for (uint32_t i = 0; i < event.baggage.size(); i++) baggage[i] = Napi::String::New(env, event.baggage[i]);
-    object["baggage"] = baggage;
+    add(event.id);
+    add_if_some(event.peer_identity);
+    for (const auto& line : event.baggage) add(line);
   }
   void operator()(const ConnectionProgressed& event) {
-    kind("progress");
-    id(event.id);
-    set("fromClient", static_cast<double>(event.from_client));
-    set("toClient", static_cast<double>(event.to_client));
+    add(event.id);
+    add(event.from_client);
+    add(event.to_client);
   }
   void operator()(const ConnectionClosed& event) {
-    kind("closed");
-    id(event.id);
-    set("fromClient", static_cast<double>(event.from_client));
-    set("toClient", static_cast<double>(event.to_client));
-    set("duration", event.duration);
+    add(event.id);
+    add(event.from_client);
+    add(event.to_client);
+    add(event.duration);
     if (!event.failure) return;
-    Napi::Object failure = Napi::Object::New(env);
-    failure["code"] = Napi::String::New(env, culvert::name(event.failure->code));
-    failure["detail"] = Napi::String::New(env, event.failure->detail);
-    if (event.failure->status != 0) failure["status"] = Napi::Number::New(env, event.failure->status);
-    object["failure"] = failure;
+    add(culvert::name(event.failure->code));
+    add(event.failure->detail);
+    if (event.failure->status != 0) add(static_cast<double>(event.failure->status));
   }
   void operator()(const PodEnded& event) {
-    kind("ended");
-    set("finished", static_cast<double>(event.finished));
-    set("cut", static_cast<double>(event.cut));
+    add(static_cast<double>(event.finished));
+    add(static_cast<double>(event.cut));
   }
-  void operator()(const Warned& event) {
-    kind("warning");
-    set("message", event.message);
-  }
+  void operator()(const Warned& event) { add(event.message); }
 };
+
+// In the order of the variant.
+constexpr const char* handler_names[] = {"connection", "stream",   "credential", "handshakeFailed", "socket",
+                                         "opened",     "progress", "closed",     "ended",           "warning"};
 
 }  // namespace
 
@@ -116,9 +103,18 @@ Napi::Object to_js(Napi::Env env, const Endpoint& endpoint) {
   return object;
 }
 
-Napi::Object to_js(Napi::Env env, const Event& event) {
-  Filler filler{env, Napi::Object::New(env)};
-  filler.set("pod", static_cast<double>(event.pod));
+EventHandlers::EventHandlers(Napi::Object events) {
+  static_assert(std::size(handler_names) == std::tuple_size_v<decltype(handlers_)>);
+  for (size_t i = 0; i < handlers_.size(); i++) {
+    handlers_[i] = Napi::Persistent(events.Get(handler_names[i]).As<Napi::Function>());
+  }
+}
+
+void EventHandlers::call(Napi::Env env, const Event& event) {
+  Napi::HandleScope scope(env);
+  arguments_.clear();
+  Filler filler{env, arguments_};
+  filler.add(static_cast<double>(event.pod));
   std::visit(filler, event.what);
-  return filler.object;
+  handlers_[event.what.index()].Value().Call(arguments_);
 }
