@@ -2,13 +2,13 @@ import type { DnsService, ServiceLookup } from '@culvert/dns'
 import type { Service, WorkloadIndex } from '@culvert/workloads'
 
 /** The workload index as the DNS proxy asks it. */
-export function dnsServices(index: Pick<WorkloadIndex, 'servicesByHostname' | 'workload'>): ServiceLookup {
+export function dnsServices(index: Pick<WorkloadIndex, 'servicesByHostname' | 'endpointsOf'>): ServiceLookup {
   return {
     servicesByHostname: hostname => index.servicesByHostname(hostname).map(service => dnsService(index, service))
   }
 }
 
-function dnsService(index: Pick<WorkloadIndex, 'workload'>, service: Service): DnsService {
+function dnsService(index: Pick<WorkloadIndex, 'endpointsOf'>, service: Service): DnsService {
   return {
     hostname: service.hostname,
     namespace: service.namespace,
@@ -17,9 +17,8 @@ function dnsService(index: Pick<WorkloadIndex, 'workload'>, service: Service): D
     visibility: service.visibility,
     ipFamilies: service.ipFamilies,
     endpointAddresses: family =>
-      [...service.endpoints.values()].flatMap(({ workloadUid }) => {
-        const ips = index.workload(workloadUid)?.workloadIps ?? []
-        const first = ips.find(ip => ip.includes(':') === (family === 'IPv6'))
+      [...index.endpointsOf(service)].flatMap(({ workload }) => {
+        const first = workload.workloadIps.find(ip => ip.includes(':') === (family === 'IPv6'))
         return first === undefined ? [] : [first]
       })
   }

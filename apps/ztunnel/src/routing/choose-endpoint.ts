@@ -28,9 +28,8 @@ export function chooseEndpoint(
   const preferences = mode === 'Standard' ? [] : (service.loadBalancer?.routingPreferences ?? [])
 
   let best: Candidate[] = []
-  for (const { workloadUid, port: ports } of service.endpoints.values()) {
-    const workload = index.workload(workloadUid)
-    if (workload === undefined || !isReachable(workload, source)) continue
+  for (const { workload, port: ports } of index.endpointsOf(service)) {
+    if (!isReachable(workload, source)) continue
     if (!servesPort({ workload, ports, service, port, resolution })) continue
     const rank = rankOf({ workload, source, preferences, strict: mode === 'Strict' })
     if (rank === undefined) continue

@@ -128,7 +128,7 @@ function* isOwnWaypoint(
   if (found?.kind === 'workload') return isSource(found.workload)
   if (found === undefined) return false
   if (found.service.endpoints.has(source.uid) && isSource(source)) return true
-  for (const uid of found.service.endpoints.keys()) if (isSource(context.index.workload(uid))) return true
+  for (const { workload } of context.index.endpointsOf(found.service)) if (isSource(workload)) return true
   return false
 }
 

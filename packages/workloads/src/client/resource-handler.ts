@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { convertAuthorization } from '../conversion/authorization.ts'
-import { createInterner, type Interner } from '../conversion/interner.ts'
 import { rejected } from '../conversion/reject.ts'
 import { convertService } from '../conversion/service.ts'
 import { convertWorkload } from '../conversion/workload.ts'
 import { WorkloadsError } from '../errors.ts'
 import type { ResourceMessage } from '../messages/discovery-messages.ts'
 import { decodeAddress, decodeAuthorization } from '../messages/resource-codec.ts'
+import type { Authorization } from '../model/authorization.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
 import type { AddressUpdate, WorkloadIndex } from '../state/workload-index.ts'
 import type { DiscoveryLog } from './discovery-log.ts'
@@ -26,10 +26,9 @@ export type ResourceHandler = (response: {
 const stepsPerTurn = 256
 
 export function createAddressHandler(index: WorkloadIndex, log: DiscoveryLog): ResourceHandler {
-  const interner = createInterner()
   return async ({ resources, removed }) => {
-    const { accepted, rejections } = await readEach(resources, bytes => readAddress(bytes, interner))
-    const updates = accepted.map(([, update]) => update)
+    const rejections: RejectedResource[] = []
+    const updates = readAddresses(resources, rejections)
     let steps = 0
     for (const _step of index.applyInSteps({ updates, removals: removed, unknown: name => warnOfUnknown(name, log) })) {
       if (++steps % stepsPerTurn === 0) await setImmediate()
@@ -41,36 +40,47 @@ export function createAddressHandler(index: WorkloadIndex, log: DiscoveryLog): R
 export function createAuthorizationHandler(store: PolicyStore): ResourceHandler {
   return async ({ resources, removed }) => {
     const read = (bytes: Uint8Array) => convertAuthorization(decodeAuthorization(bytes))
-    const { accepted, rejections } = await readEach(resources, read)
+    const rejections: RejectedResource[] = []
+    const accepted: [string, Authorization][] = []
+    for (const [position, resource] of resources.entries()) {
+      if (position > 0 && position % stepsPerTurn === 0) await setImmediate()
+      const policy = readEach(resource, read, rejections)
+      if (policy !== undefined) accepted.push([resource.name ?? '', policy])
+    }
     store.apply({ updates: accepted, removals: removed })
     return rejections
   }
 }
 
-function readAddress(bytes: Uint8Array, interner: Interner): AddressUpdate {
+/** Each is decoded when its turn comes: a whole mesh of values at once would be the biggest thing in the process. */
+function* readAddresses(
+  resources: readonly ResourceMessage[],
+  rejections: RejectedResource[]
+): Generator<AddressUpdate | undefined> {
+  for (const resource of resources) yield readEach(resource, readAddress, rejections)
+}
+
+function readAddress(bytes: Uint8Array): AddressUpdate {
   const { workload, service } = decodeAddress(bytes)
-  if (workload !== undefined) return { kind: 'workload', workload: convertWorkload(workload, interner) }
-  if (service !== undefined) return { kind: 'service', service: convertService(service, interner) }
+  if (workload !== undefined) return { kind: 'workload', workload: convertWorkload(workload) }
+  if (service !== undefined) return { kind: 'service', service: convertService(service) }
   throw rejected('an Address holds neither a workload nor a service')
 }
 
-async function readEach<Value>(
-  resources: readonly ResourceMessage[],
-  read: (bytes: Uint8Array) => Value
-): Promise<{ accepted: readonly (readonly [string, Value])[]; rejections: readonly RejectedResource[] }> {
-  const accepted: [string, Value][] = []
-  const rejections: RejectedResource[] = []
-  for (const [position, { name = '', resource }] of resources.entries()) {
-    if (position > 0 && position % stepsPerTurn === 0) await setImmediate()
-    try {
-      if (resource === undefined) throw rejected('the resource is empty')
-      accepted.push([name, read(resource.value ?? new Uint8Array())])
-    } catch (error) {
-      if (!(error instanceof WorkloadsError)) throw error
-      rejections.push({ name, reason: error.message })
-    }
+/** Undefined, with the reason among the rejections, for what cannot be used. */
+function readEach<Value>(
+  { name = '', resource }: ResourceMessage,
+  read: (bytes: Uint8Array) => Value,
+  rejections: RejectedResource[]
+): Value | undefined {
+  try {
+    if (resource === undefined) throw rejected('the resource is empty')
+    return read(resource.value ?? new Uint8Array())
+  } catch (error) {
+    if (!(error instanceof WorkloadsError)) throw error
+    rejections.push({ name, reason: error.message })
+    return undefined
   }
-  return { accepted, rejections }
 }
 
 /** A uid we never had is nothing special; anything else that is unknown hints at a mistake of the server's. */

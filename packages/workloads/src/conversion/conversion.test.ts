@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { ServiceMessage, WorkloadMessage } from '../messages/workload-messages.ts'
 import { convertAuthorization } from './authorization.ts'
-import { createInterner } from './interner.ts'
 import { convertService } from './service.ts'
 import { convertWorkload } from './workload.ts'
 
-const workload = (message: WorkloadMessage) => convertWorkload({ uid: 'u', ...message }, createInterner())
-const service = (message: ServiceMessage) => convertService(message, createInterner())
+const workload = (message: WorkloadMessage) => convertWorkload({ uid: 'u', ...message })
+const service = (message: ServiceMessage) => convertService(message)
 const rejection = (reason: string) => expect.objectContaining({ code: 'WORKLOADS_REJECTED', message: reason })
 const v4 = Buffer.from([10, 1, 2, 3])
 
@@ -80,14 +79,6 @@ describe('workloads', () => {
       ])
     )
     expect(full.locality).toEqual({ region: 'r', zone: '', subzone: '' })
-  })
-
-  it('shares what repeats', () => {
-    const interner = createInterner()
-    const services = { 'a/b': { ports: [{ servicePort: 80, targetPort: 8080 }] } }
-    const [one, other] = [1, 2].map(n => convertWorkload({ uid: `u${n}`, services, locality: { zone: 'z' } }, interner))
-    expect(one?.services.get('a/b')).toBe(other?.services.get('a/b'))
-    expect(one?.locality).toBe(other?.locality)
   })
 })
 

@@ -1,7 +1,6 @@
 import type { LoadBalancingMessage, NetworkAddressMessage, ServiceMessage } from '../messages/workload-messages.ts'
 import type { LoadBalancer, NetworkAddress, NetworkCidr, Service } from '../model/workload.ts'
 import { convertGatewayAddress, convertNetworkAddress } from './gateway-address.ts'
-import type { Interner } from './interner.ts'
 import { known, rejected } from './reject.ts'
 import { convertPorts } from './workload.ts'
 
@@ -14,15 +13,15 @@ const healthPolicies = { 0: 'OnlyHealthy', 1: 'AllowAll' } as const
 const scopes = { 1: 'Region', 2: 'Zone', 3: 'Subzone', 4: 'Node', 5: 'Cluster', 6: 'Network' } as const
 
 /** Throws WORKLOADS_REJECTED with the reason for the NACK: docs/spec/workload-xds.md 3.1. */
-export function convertService(message: ServiceMessage, interner: Interner): ServiceDefinition {
+export function convertService(message: ServiceMessage): ServiceDefinition {
   const { waypoint, loadBalancing } = message
   const ipFamilies = convertFamilies(message.ipFamilies ?? 0)
   return {
     name: message.name ?? '',
-    namespace: interner.text(message.namespace ?? ''),
-    hostname: interner.text(message.hostname ?? ''),
+    namespace: message.namespace ?? '',
+    hostname: message.hostname ?? '',
     ...convertAddresses(message.addresses ?? []),
-    ports: convertPorts(message.ports, interner),
+    ports: convertPorts(message.ports),
     subjectAltNames: message.subjectAltNames ?? [],
     ...(waypoint && { waypoint: convertGatewayAddress(waypoint, 'waypoint') }),
     weightedWaypoints: (message.weightedWaypoints ?? []).map(({ destination, weight }) => ({

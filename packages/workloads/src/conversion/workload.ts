@@ -1,7 +1,6 @@
 import type { ApplicationTunnelMessage, PortMessage, WorkloadMessage } from '../messages/workload-messages.ts'
 import type { ApplicationTunnel, PortMap, Workload } from '../model/workload.ts'
 import { convertGatewayAddress, convertIp, portNumber } from './gateway-address.ts'
-import type { Interner } from './interner.ts'
 import { known, rejected } from './reject.ts'
 
 const protocols = { 0: 'TCP', 1: 'HBONE' } as const
@@ -13,55 +12,54 @@ const types: Readonly<Record<number, string>> = { 0: 'deployment', 1: 'cronjob',
 const nothing: readonly never[] = []
 
 /** Throws WORKLOADS_REJECTED with the reason for the NACK: docs/spec/workload-xds.md 3.1. */
-export function convertWorkload(message: WorkloadMessage, interner: Interner): Workload {
-  const text = (value: string | undefined): string => interner.text(value ?? '')
+export function convertWorkload(message: WorkloadMessage): Workload {
   const { waypoint, networkGateway, applicationTunnel, locality } = message
   return {
     uid: message.uid ?? '',
     name: message.name ?? '',
-    namespace: text(message.namespace),
-    serviceAccount: text(message.serviceAccount || 'default'),
-    trustDomain: text(message.trustDomain || 'cluster.local'),
+    namespace: message.namespace ?? '',
+    serviceAccount: message.serviceAccount || 'default',
+    trustDomain: message.trustDomain || 'cluster.local',
     workloadIps: (message.addresses ?? nothing).map(bytes => convertIp(bytes, 'the workload')),
     hostname: message.hostname ?? '',
-    network: text(message.network),
-    node: text(message.node),
+    network: message.network ?? '',
+    node: message.node ?? '',
     protocol: known(protocols, message.tunnelProtocol, 'tunnel_protocol'),
     networkMode: known(networkModes, message.networkMode, 'network_mode'),
     ...(waypoint && { waypoint: convertGatewayAddress(waypoint, 'waypoint') }),
     ...(networkGateway && { networkGateway: convertGatewayAddress(networkGateway, 'network_gateway') }),
-    workloadName: text(message.workloadName),
+    workloadName: message.workloadName ?? '',
     workloadType: types[message.workloadType ?? 0] ?? 'deployment',
-    canonicalName: text(message.canonicalName),
-    canonicalRevision: text(message.canonicalRevision),
-    clusterId: text(message.clusterId || 'Kubernetes'),
-    locality: interner.locality({
+    canonicalName: message.canonicalName ?? '',
+    canonicalRevision: message.canonicalRevision ?? '',
+    clusterId: message.clusterId || 'Kubernetes',
+    locality: {
       region: locality?.region ?? '',
       zone: locality?.zone ?? '',
       subzone: locality?.subzone ?? ''
-    }),
+    },
     nativeTunnel: message.nativeTunnel ?? false,
     ...(applicationTunnel && { applicationTunnel: convertApplicationTunnel(applicationTunnel) }),
-    authorizationPolicies: (message.authorizationPolicies ?? nothing).map(interner.text),
+    authorizationPolicies: message.authorizationPolicies ?? nothing,
     status: known(statuses, message.status, 'status'),
-    services: convertServices(message, interner),
+    services: convertServices(message),
     capacity: message.capacity === undefined ? 1 : (message.capacity.value ?? 0)
   }
 }
 
 /** A port named twice: the last one wins. */
-export function convertPorts(ports: readonly PortMessage[] | undefined, interner: Interner): PortMap {
+export function convertPorts(ports: readonly PortMessage[] | undefined): PortMap {
   const pairs = (ports ?? nothing).map(
     ({ servicePort, targetPort }) => [portNumber(servicePort), portNumber(targetPort)] as const
   )
-  return interner.ports(new Map(pairs))
+  return new Map(pairs)
 }
 
-function convertServices({ services }: WorkloadMessage, interner: Interner): ReadonlyMap<string, PortMap> {
+function convertServices({ services }: WorkloadMessage): ReadonlyMap<string, PortMap> {
   const converted = new Map<string, PortMap>()
   for (const [key, { ports }] of Object.entries(services ?? {})) {
     if (!key.includes('/')) throw rejected(`service ${JSON.stringify(key)} is not namespace/hostname`)
-    converted.set(interner.text(key), convertPorts(ports, interner))
+    converted.set(key, convertPorts(ports))
   }
   return converted
 }

@@ -4,18 +4,8 @@ import { WorkloadsError } from '../errors.ts'
 import { createPolicyStore } from '../state/policy-store.ts'
 import { createWorkloadIndex } from '../state/workload-index.ts'
 import { decodeDeltaRequest, decodeDeltaResponse, encodeDeltaRequest, encodeDeltaResponse } from './discovery-codec.ts'
+import { seeded } from '../testing/seeded.ts'
 import { encodeAddress, encodeAuthorization } from './resource-codec.ts'
-
-/** mulberry32: the same numbers below `limit` for the same seed. */
-function seeded(seed: number): (limit: number) => number {
-  let state = seed
-  return limit => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
-  }
-}
 
 /** Some bytes replaced, and sometimes an end cut off. */
 function damaged(sample: Uint8Array, next: (limit: number) => number): Buffer {

@@ -1,4 +1,11 @@
-import type { NamespacedHostname, Service, ServiceEndpoint, Workload, WorkloadIdentity } from '../model/workload.ts'
+import type {
+  NamespacedHostname,
+  PortMap,
+  Service,
+  ServiceEndpoint,
+  Workload,
+  WorkloadIdentity
+} from '../model/workload.ts'
 
 /** What one connection may ask (docs/spec/workload-xds.md 3.4). None of it scans the mesh. */
 export interface WorkloadLookups {
@@ -18,6 +25,8 @@ export interface WorkloadLookups {
   readonly serviceByHostname: (hostname: string, clientNamespace?: string) => Service | undefined
   /** Every service of that hostname, in order of arrival (a service sent again moves to the end). */
   readonly servicesByHostname: (hostname: string) => readonly Service[]
+  /** The service's endpoints whose workload is known. Cheaper than its map of endpoints. */
+  readonly endpointsOf: (service: Service) => Iterable<{ readonly workload: Workload; readonly port: PortMap }>
 }
 
 /** The whole state, for the dump. */

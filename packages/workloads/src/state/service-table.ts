@@ -1,10 +1,11 @@
-import type { NamespacedHostname, Service, ServiceEndpoint } from '../model/workload.ts'
+import type { NamespacedHostname, Service } from '../model/workload.ts'
 import { createAddressMap } from './address-map.ts'
 import { createCidrMap } from './cidr-map.ts'
+import type { EndpointSet } from './compact/endpoint-set.ts'
 
 /** A service whose endpoints the index may change. */
 export interface IndexedService extends Service {
-  readonly endpoints: Map<string, ServiceEndpoint>
+  readonly endpoints: EndpointSet
 }
 
 /** Services by hostname and by address: docs/spec/workload-xds.md 3.2 and 3.4. Lists are in order of arrival. */

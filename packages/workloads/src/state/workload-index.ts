@@ -1,12 +1,8 @@
 import type { ServiceDefinition } from '../conversion/service.ts'
-import {
-  type NamespacedHostname,
-  type Service,
-  type ServiceEndpoint,
-  serviceKey,
-  type Workload
-} from '../model/workload.ts'
-import { createEndpointChanges, type EndpointChanges } from './endpoint-changes.ts'
+import { type NamespacedHostname, type PortMap, type Service, serviceKey, type Workload } from '../model/workload.ts'
+import { EndpointSet } from './compact/endpoint-set.ts'
+import { createPool } from './compact/pool.ts'
+import { createEndpointChanges, type EndpointChanges, holdPorts } from './endpoint-changes.ts'
 import type { WorkloadListing, WorkloadLookups } from './lookups.ts'
 import { createServiceTable, type IndexedService } from './service-table.ts'
 import { createWorkloadTable } from './workload-table.ts'
@@ -28,7 +24,8 @@ export interface WorkloadIndex extends WorkloadLookups, WorkloadListing {
 }
 
 export interface AddressChanges {
-  readonly updates: readonly AddressUpdate[]
+  /** May be made on the way: each is needed for one step. Undefined is a step in which nothing changes. */
+  readonly updates: Iterable<AddressUpdate | undefined>
   /** Workload uids and `namespace/hostname` of services; `unknown` is told of names of neither. */
   readonly removals: readonly string[]
   readonly unknown?: (name: string) => void
@@ -41,13 +38,19 @@ export type AddressUpdate =
 export interface IndexListener {
   readonly workloadInserted?: (workload: Workload) => void
   /** The last workload of this node that ran as this account is gone. */
-  readonly localIdentityGone?: (identity: { readonly namespace: string; readonly serviceAccount: string }) => void
+  readonly localIdentityGone?: (identity: Account) => void
+}
+
+interface Account {
+  readonly namespace: string
+  readonly serviceAccount: string
 }
 
 export function createWorkloadIndex({ localNode }: { localNode?: string | undefined } = {}): WorkloadIndex {
   const workloads = createWorkloadTable(localNode)
   const services = createServiceTable()
-  const staged = new Map<string, Map<string, ServiceEndpoint>>()
+  const ports = createPool<PortMap>()
+  const staged = new Map<string, EndpointSet>()
   const listeners = new Set<IndexListener>()
 
   const serviceOf = (key: string): IndexedService | undefined => {
@@ -55,86 +58,91 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     return host && services.get(host)
   }
 
-  function insertWorkload(workload: Workload, changes: EndpointChanges): void {
-    const previous = workloads.get(workload.uid)
-    if (previous !== undefined) {
-      workloads.remove(previous)
-      changes.gone(previous)
-    }
-    workloads.add(workload)
-    changes.arrived(workload)
-  }
-
   /** The service's own list (local configuration), then what its predecessor had, then what waited for it. */
   function insertService(definition: ServiceDefinition & Partial<Pick<Service, 'endpoints'>>): void {
     const key = serviceKey(definition)
     const previous = services.get(definition)
-    if (previous !== undefined) services.remove(previous)
-    const service: IndexedService = { ...definition, endpoints: new Map(definition.endpoints) }
-    for (const endpoints of [previous?.endpoints, staged.get(key)]) {
-      for (const [uid, endpoint] of endpoints ?? []) putEndpoint(service, uid, endpoint)
+    const service: IndexedService = { ...definition, endpoints: new EndpointSet(workloads, ports) }
+    for (const [uid, { port, status }] of definition.endpoints ?? []) {
+      service.endpoints.put(workloads.makeName(uid), holdPorts(ports, port), status)
     }
+    for (const earlier of [previous?.endpoints, staged.get(key)]) earlier?.drainInto(service.endpoints, wanted(service))
     staged.delete(key)
+    if (previous !== undefined) services.remove(previous)
     services.add(service)
   }
 
+  function removeService(service: IndexedService): void {
+    services.remove(service)
+    service.endpoints.clear()
+  }
+
   function* applyEndpointChanges(changes: EndpointChanges): Generator<void> {
-    for (const [key, endpoints] of changes.all()) {
+    for (const key of changes.services()) {
       const service = serviceOf(key)
-      for (const [uid, endpoint] of endpoints) {
-        if (service !== undefined) putEndpoint(service, uid, endpoint)
-        else stageEndpoint(key, uid, endpoint)
+      if (service !== undefined) changes.applyTo(key, service.endpoints, wanted(service))
+      else {
+        const waiting = staged.get(key) ?? new EndpointSet(workloads, ports)
+        changes.applyTo(key, waiting, () => true)
+        if (waiting.size > 0) staged.set(key, waiting)
+        else staged.delete(key)
       }
       yield
     }
   }
 
-  function stageEndpoint(key: string, uid: string, endpoint: ServiceEndpoint | undefined): void {
-    const waiting = staged.get(key)
-    if (endpoint === undefined) {
-      waiting?.delete(uid)
-      if (waiting?.size === 0) staged.delete(key)
-    } else if (waiting === undefined) staged.set(key, new Map([[uid, endpoint]]))
-    else waiting.set(uid, endpoint)
-  }
-
   function* applyInSteps({ updates, removals, unknown }: AddressChanges): Generator<void> {
-    const changes = createEndpointChanges()
-    const inserted: Workload[] = []
-    const replaced: Workload[] = []
-    const leaving: Workload[] = []
+    const changes = createEndpointChanges(ports)
+    const inserted: number[] = []
+    const leaving: number[] = []
+    const left = new Map<string, Account>()
+    const leave = (workload: Workload): void => {
+      const { namespace, serviceAccount } = workload
+      if (workloads.isLocal(workload)) left.set(`${namespace}/${serviceAccount}`, { namespace, serviceAccount })
+    }
     for (const update of updates) {
-      if (update.kind === 'service') insertService(update.service)
-      else {
-        const previous = workloads.get(update.workload.uid)
-        if (previous !== undefined) replaced.push(previous)
-        insertWorkload(update.workload, changes)
-        inserted.push(update.workload)
+      if (update?.kind === 'service') insertService(update.service)
+      else if (update !== undefined) {
+        const { slot, previous } = workloads.put(update.workload)
+        if (previous !== undefined) {
+          changes.gone(slot, previous)
+          leave(previous)
+        }
+        changes.arrived(slot, update.workload)
+        inserted.push(slot)
       }
       yield
     }
     for (const name of removals) {
-      const workload = workloads.get(name)
+      const slot = workloads.slotOf(name)
+      const workload = slot === undefined ? undefined : workloads.at(slot)
       const service = workload ? undefined : serviceOf(name)
-      if (workload !== undefined) {
-        leaving.push(workload)
-        changes.gone(workload)
-      } else if (service !== undefined) services.remove(service)
+      if (slot !== undefined && workload !== undefined) {
+        leaving.push(slot)
+        leave(workload)
+        changes.gone(slot, workload)
+      } else if (service !== undefined) removeService(service)
       else unknown?.(name)
       yield
     }
     yield* applyEndpointChanges(changes)
     // Only now, or a service all of whose pods are replaced would have nobody for some steps.
-    for (const workload of leaving) {
-      if (workloads.get(workload.uid) === workload) workloads.remove(workload)
+    for (const slot of leaving) {
+      workloads.remove(slot)
       yield
     }
+    yield* tell(inserted, [...left.values()])
+  }
 
-    const gone = accountsGone([...replaced, ...leaving].filter(workloads.isLocal), workloads.hasLocalIdentity)
-    for (const listener of listeners) {
-      for (const workload of inserted) listener.workloadInserted?.(workload)
-      for (const identity of gone) listener.localIdentityGone?.(identity)
+  function* tell(inserted: readonly number[], left: readonly Account[]): Generator<void> {
+    if (listeners.size === 0) return
+    for (const slot of inserted) {
+      const workload = workloads.at(slot)
+      if (workload !== undefined) for (const listener of listeners) listener.workloadInserted?.(workload)
+      yield
     }
+    const gone = left.filter(({ namespace, serviceAccount }) => !workloads.hasLocalIdentity(namespace, serviceAccount))
+    for (const identity of gone) for (const listener of listeners) listener.localIdentityGone?.(identity)
   }
 
   return {
@@ -148,6 +156,13 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     serviceByVip: (network, ip, clientNamespace) => services.byVip(network, ip, clientNamespace),
     serviceByHostname: (hostname, clientNamespace) => services.byHostname(hostname, clientNamespace),
     servicesByHostname: services.ofHostname,
+    *endpointsOf({ endpoints }) {
+      if (!(endpoints instanceof EndpointSet)) return
+      for (const { slot, port } of endpoints.members()) {
+        const workload = workloads.at(slot)
+        if (workload !== undefined) yield { workload, port }
+      }
+    },
     workloads: workloads.all,
     services: services.all,
     stagedEndpoints: () => staged,
@@ -165,26 +180,13 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
 }
 
 /** Unhealthy endpoints are kept only where the service wants all; otherwise they are dropped, not hidden. */
-function putEndpoint(service: IndexedService, uid: string, endpoint: ServiceEndpoint | undefined): void {
-  const wanted = endpoint?.status === 'Healthy' || service.loadBalancer?.healthPolicy === 'AllowAll'
-  if (endpoint !== undefined && wanted) service.endpoints.set(uid, endpoint)
-  else service.endpoints.delete(uid)
-}
+const wanted =
+  ({ loadBalancer }: Pick<Service, 'loadBalancer'>) =>
+  (status: Workload['status']): boolean =>
+    status === 'Healthy' || loadBalancer?.healthPolicy === 'AllowAll'
 
 /** The first slash splits; a name without one is no service's. */
 function parseServiceKey(key: string): NamespacedHostname | undefined {
   const slash = key.indexOf('/')
   return slash < 0 ? undefined : { namespace: key.slice(0, slash), hostname: key.slice(slash + 1) }
-}
-
-function accountsGone(
-  removed: readonly Workload[],
-  isHeld: (namespace: string, serviceAccount: string) => boolean
-): readonly { readonly namespace: string; readonly serviceAccount: string }[] {
-  const accounts = new Map<string, { namespace: string; serviceAccount: string }>()
-  for (const { namespace, serviceAccount } of removed) {
-    if (!isHeld(namespace, serviceAccount))
-      accounts.set(`${namespace}/${serviceAccount}`, { namespace, serviceAccount })
-  }
-  return [...accounts.values()]
 }

@@ -1,0 +1,269 @@
+import { ipBytes, ipFromBytes } from '../../model/ip.ts'
+import type { ApplicationTunnel, GatewayAddress, Locality, PortMap, Workload } from '../../model/workload.ts'
+import type { Pool } from './pool.ts'
+
+/**
+ * A workload as bytes:
+ *
+ *     uid        length, UTF-8
+ *     flags      see below
+ *     shared     numbers of pooled texts and values
+ *     capacity
+ *     addresses  count, then each: length, bytes
+ *     hostname   length, UTF-8
+ *     name       length, UTF-8; not there when the uid ends in it
+ *
+ * Lengths and numbers are LEB128. A record of nothing but a uid is a name without a workload.
+ */
+export interface WorkloadRecords {
+  /** Holds what it shares; good until the next call. */
+  readonly encode: (workload: Workload) => Uint8Array
+  readonly encodeName: (uid: string) => Uint8Array
+  readonly isName: (record: Buffer) => boolean
+  /** Undefined for a mere name. */
+  readonly decode: (record: Buffer) => Workload | undefined
+  readonly nameIn: (record: Buffer) => string
+  /** What was shared is no longer held by this record. */
+  readonly release: (record: Buffer) => void
+}
+
+/** What repeats among workloads. */
+export interface SharedValues {
+  readonly texts: Pool<string>
+  readonly values: Pool<SharedValue>
+}
+
+export type SharedValue = Locality | GatewayAddress | ApplicationTunnel | readonly string[] | Services
+type Services = ReadonlyMap<string, PortMap>
+
+const flags = { hbone: 1, hostNetwork: 2, nativeTunnel: 4, unhealthy: 8, nameIsTail: 16 }
+
+const textFields = [
+  'namespace',
+  'serviceAccount',
+  'trustDomain',
+  'network',
+  'node',
+  'workloadName',
+  'workloadType',
+  'canonicalName',
+  'canonicalRevision',
+  'clusterId'
+] as const satisfies readonly (keyof Workload)[]
+
+const valueFields = 6
+
+export function createWorkloadRecords({ texts, values }: SharedValues): WorkloadRecords {
+  let scratch = Buffer.allocUnsafeSlow(4096)
+  let at = 0
+
+  function room(bytes: number): void {
+    if (at + bytes <= scratch.length) return
+    const bigger = Buffer.allocUnsafeSlow(Math.max(scratch.length * 2, at + bytes))
+    scratch.copy(bigger, 0, 0, at)
+    scratch = bigger
+  }
+
+  function writeNumber(value: number): void {
+    room(5)
+    while (value > 0x7f) {
+      scratch[at++] = (value & 0x7f) | 0x80
+      value >>>= 7
+    }
+    scratch[at++] = value
+  }
+
+  function writeText(text: string): void {
+    const length = Buffer.byteLength(text)
+    writeNumber(length)
+    room(length)
+    at += scratch.write(text, at)
+  }
+
+  function writeAddress(ip: string): void {
+    const bytes = ipBytes(ip)
+    writeNumber(bytes.length)
+    room(16)
+    scratch.set(bytes, at)
+    at += bytes.length
+  }
+
+  const holdJson = (json: string): number => values.hold(json, () => JSON.parse(json) as SharedValue)
+
+  const writeShared = (value: SharedValue | undefined): void =>
+    writeNumber(value === undefined ? 0 : holdJson(JSON.stringify(value)))
+
+  const writeServices = (services: Services): void =>
+    writeNumber(services.size === 0 ? 0 : values.hold(servicesKey(services), () => services))
+
+  return {
+    encode(workload) {
+      at = 0
+      const { uid, name, locality, authorizationPolicies: policies } = workload
+      const nameIsTail = uid.endsWith(`/${name}`)
+      writeText(uid)
+      writeNumber(
+        (workload.protocol === 'HBONE' ? flags.hbone : 0) |
+          (workload.networkMode === 'HostNetwork' ? flags.hostNetwork : 0) |
+          (workload.nativeTunnel ? flags.nativeTunnel : 0) |
+          (workload.status === 'Unhealthy' ? flags.unhealthy : 0) |
+          (nameIsTail ? flags.nameIsTail : 0)
+      )
+      for (const field of textFields) {
+        const text = workload[field]
+        writeNumber(text === '' ? 0 : texts.hold(text, () => text))
+      }
+      writeShared(isNowhere(locality) ? undefined : locality)
+      writeShared(workload.waypoint)
+      writeShared(workload.networkGateway)
+      writeShared(workload.applicationTunnel)
+      writeShared(policies.length === 0 ? undefined : policies)
+      writeServices(workload.services)
+      writeNumber(workload.capacity)
+      writeNumber(workload.workloadIps.length)
+      for (const ip of workload.workloadIps) writeAddress(ip)
+      writeText(workload.hostname)
+      if (!nameIsTail) writeText(name)
+      return scratch.subarray(0, at)
+    },
+
+    encodeName(uid) {
+      at = 0
+      writeText(uid)
+      return scratch.subarray(0, at)
+    },
+
+    decode(record) {
+      const reader = createReader(record)
+      const uid = reader.text()
+      if (reader.atEnd()) return undefined
+      const flag = reader.number()
+      const shared = (): string => {
+        const id = reader.number()
+        return id === 0 ? '' : texts.get(id)
+      }
+      const value = <Value extends SharedValue>(): Value | undefined => {
+        const id = reader.number()
+        return id === 0 ? undefined : (values.get(id) as Value)
+      }
+      const namespace = shared()
+      const serviceAccount = shared()
+      const trustDomain = shared()
+      const network = shared()
+      const node = shared()
+      const workloadName = shared()
+      const workloadType = shared()
+      const canonicalName = shared()
+      const canonicalRevision = shared()
+      const clusterId = shared()
+      const locality = value<Locality>() ?? nowhere
+      const waypoint = value<GatewayAddress>()
+      const networkGateway = value<GatewayAddress>()
+      const applicationTunnel = value<ApplicationTunnel>()
+      const authorizationPolicies = value<readonly string[]>() ?? nothing
+      const services = value<Services>() ?? noServices
+      const capacity = reader.number()
+      const workloadIps: string[] = []
+      for (let left = reader.number(); left > 0; left--) workloadIps.push(reader.address())
+      const hostname = reader.text()
+      const name = flag & flags.nameIsTail ? uid.slice(uid.lastIndexOf('/') + 1) : reader.text()
+      return {
+        uid,
+        name,
+        namespace,
+        serviceAccount,
+        trustDomain,
+        workloadIps,
+        hostname,
+        network,
+        node,
+        protocol: flag & flags.hbone ? 'HBONE' : 'TCP',
+        networkMode: flag & flags.hostNetwork ? 'HostNetwork' : 'Standard',
+        ...(waypoint && { waypoint }),
+        ...(networkGateway && { networkGateway }),
+        workloadName,
+        workloadType,
+        canonicalName,
+        canonicalRevision,
+        clusterId,
+        locality,
+        nativeTunnel: (flag & flags.nativeTunnel) !== 0,
+        ...(applicationTunnel && { applicationTunnel }),
+        authorizationPolicies,
+        status: flag & flags.unhealthy ? 'Unhealthy' : 'Healthy',
+        services,
+        capacity
+      }
+    },
+
+    isName(record) {
+      const reader = createReader(record)
+      reader.skip()
+      return reader.atEnd()
+    },
+
+    nameIn: record => createReader(record).text(),
+
+    release(record) {
+      const reader = createReader(record)
+      reader.skip()
+      if (reader.atEnd()) return
+      reader.number()
+      for (let i = 0; i < textFields.length; i++) texts.release(reader.number())
+      for (let i = 0; i < valueFields; i++) values.release(reader.number())
+    }
+  }
+}
+
+const nowhere: Locality = { region: '', zone: '', subzone: '' }
+const isNowhere = ({ region, zone, subzone }: Locality): boolean => region === '' && zone === '' && subzone === ''
+const nothing: readonly never[] = []
+const noServices: Services = new Map()
+
+/** Maps have no JSON; the bar tells them from every other shared value. */
+function servicesKey(services: Services): string {
+  let key = '|'
+  for (const [name, ports] of services) key += `${JSON.stringify(name)}${portsKey(ports)};`
+  return key
+}
+
+export function portsKey(ports: PortMap): string {
+  let key = ''
+  for (const [port, target] of ports) key += `${port}:${target},`
+  return key
+}
+
+function createReader(record: Buffer) {
+  let at = 0
+  function number(): number {
+    let value = 0
+    let scale = 1
+    for (;;) {
+      const byte = record[at++]!
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+      scale *= 128
+    }
+  }
+  return {
+    number,
+    text(): string {
+      const length = number()
+      if (length === 0) return ''
+      const start = at
+      at += length
+      return record.toString('utf8', start, at)
+    },
+    address(): string {
+      const length = number()
+      const start = at
+      at += length
+      return ipFromBytes(record.subarray(start, at))!
+    },
+    skip(): void {
+      const length = number()
+      at += length
+    },
+    atEnd: () => at >= record.length
+  }
+}
