@@ -28,7 +28,14 @@ const systemPackages = {
 }
 
 /** And those that only the benchmark needs, of which a test runs a piece. */
-const benchPackages = { iperf3: 'iperf3', ss: 'iproute2', wrk: 'wrk' }
+const benchPackages = {
+  '/usr/include/openssl/ssl.h': 'libssl-dev',
+  curl: 'curl',
+  iperf3: 'iperf3',
+  openssl: 'openssl',
+  sysctl: 'procps',
+  wrk: 'wrk'
+}
 
 const tasks = {
   setup: () => console.log(`ready: Node ${pinnedNodeVersion()} in ${path.relative(process.cwd(), nodeDir()) || '.'}`),

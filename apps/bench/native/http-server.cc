@@ -1,5 +1,5 @@
-// http-server PORT: answers every HTTP/1.1 request with the same 256 bytes, on one epoll thread, as cheaply as the kernel
-// allows. What the benchmark asks must cost next to nothing beside the proxies between. GET only: no bodies.
+// http-server PORT: answers every HTTP/1.1 request with the same 256 bytes, on one epoll thread, as cheaply as the
+// kernel allows: it must cost next to nothing beside the proxies. GET only: no bodies.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -53,7 +53,8 @@ bool serve(int fd, std::string &rest) {
     rest.erase(0, from);
     if (rest.size() > longestRequest) return false;
     // A client that does not read its answers is none of the benchmark's.
-    if (!out.empty() && send(fd, out.data(), out.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(out.size())) return false;
+    const auto size = static_cast<ssize_t>(out.size());
+    if (size > 0 && send(fd, out.data(), out.size(), MSG_NOSIGNAL) != size) return false;
     if (!keep) return false;
     if (static_cast<std::size_t>(got) < sizeof buffer) return true;
   }

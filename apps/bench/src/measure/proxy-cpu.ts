@@ -1,11 +1,8 @@
-import type { Stage } from '../world/stage.ts'
+import type { Side, Stage } from '../world/stage.ts'
 import { cpuSeconds } from './cpu.ts'
 
 /** Seconds of processor time that the node proxies used. */
-export interface ProxyCpu {
-  readonly sending: number
-  readonly receiving: number
-}
+export type ProxyCpu = Readonly<Record<Side, number>>
 
 /** Runs `load`; undefined for the processor time where there is no mesh. */
 export async function withProxyCpu<T>(

@@ -1,11 +1,11 @@
 import { customResources, images, installMesh, meshReady } from '@culvert/demo/mesh'
 import { pods } from '@culvert/kubernetes'
-import { type Cluster, type CommandResult, createCluster, type Image } from '@culvert/lab'
+import { type Cluster, type CommandResult, createCluster, type Image, type PodRef } from '@culvert/lab'
 import { BenchError } from '../errors.ts'
 import { nativeProgram } from '../load/native-program.ts'
 import { processTree } from '../measure/processes.ts'
 import type { Contender } from './contender.ts'
-import { setCongestionControl } from './congestion-control.ts'
+import { setCongestionControl, setSysctl } from './sysctl.ts'
 import { httpPort, loadPods, namespace, policies } from './manifests.ts'
 
 /** A contender's own cluster: the mesh on two nodes, the load's two ends, policies in force. */
@@ -15,9 +15,18 @@ export interface Stage extends AsyncDisposable {
   readonly serverIp: string
   /** Runs a program in the client's pod. */
   inClient(command: readonly string[], timeoutMs: number): Promise<CommandResult>
-  /** Processes of the node proxies: the client's, which sends through tunnels, and the server's, which receives. */
-  proxies(): { readonly sending: readonly number[]; readonly receiving: readonly number[] }
+  /** Processes of the node proxies. */
+  proxies(): Readonly<Record<Side, readonly number[]>>
+  /** The last lines of their logs. */
+  proxyLogs(tailLines: number): Promise<Readonly<Record<Side, string>>>
+  /** Ends both node proxies and waits until their successors serve. */
+  restartProxies(): Promise<void>
 }
+
+/** The client's node proxy sends through tunnels, the server's receives. */
+export type Side = 'sending' | 'receiving'
+
+const proxyNodes: Record<Side, string> = { sending: 'node-1', receiving: 'node-2' }
 
 export interface StageOptions {
   readonly contender: Contender
@@ -68,56 +77,72 @@ async function prepare({ contender, cluster, mesh, options }: Preparation): Prom
   await cluster.apply(loadPods({ mesh }))
   if (mesh) await cluster.apply(policies)
   const ready = await cluster.pods.ready({ namespace, count: 2 })
+  for (const name of ['client', 'server']) await roomForConnections(cluster, name)
   if (options.congestionControl !== undefined) await setCongestionControl(cluster, options.congestionControl)
   const serverIp = ready.find(({ metadata }) => metadata?.name === 'server')!.status!.podIP!
-  const proxies = mesh ? await proxyPods(cluster) : undefined
+  let proxies = await proxyPods(cluster)
+  const proxy = (side: Side): PodRef => {
+    const found = proxies.get(proxyNodes[side])
+    if (found === undefined) throw new BenchError('BENCH_SETUP', `there is no node proxy on ${proxyNodes[side]}`)
+    return found
+  }
 
   const stage: Stage = {
     contender,
     cluster,
     serverIp,
     inClient: (command, timeout) => cluster.pods.exec({ namespace, name: 'client' }, command, { timeout }),
-    proxies: () => {
-      if (proxies === undefined) throw new BenchError('BENCH_SETUP', 'there are no proxies without a mesh')
-      return { sending: processTree(proxies('node-1')), receiving: processTree(proxies('node-2')) }
+    proxies: () => ({
+      sending: processTree(cluster.pods.pid(proxy('sending'))),
+      receiving: processTree(cluster.pods.pid(proxy('receiving')))
+    }),
+    proxyLogs: async tailLines => ({
+      sending: await cluster.pods.logs(proxy('sending'), { tailLines }),
+      receiving: await cluster.pods.logs(proxy('receiving'), { tailLines })
+    }),
+    restartProxies: async () => {
+      for (const old of proxies.values()) await cluster.client.delete(pods, old)
+      await cluster.rollout('DaemonSet', { namespace: 'istio-system', name: 'ztunnel' })
+      proxies = await proxyPods(cluster)
+      await answers(stage)
     },
     [Symbol.asyncDispose]: () => cluster.close()
   }
-  await answers(stage, mesh)
+  await answers(stage)
   return stage
 }
 
-async function proxyPods(cluster: Cluster): Promise<(node: string) => number> {
+/** The node proxies by their nodes. */
+async function proxyPods(cluster: Cluster): Promise<ReadonlyMap<string, { namespace: string; name: string }>> {
   const { items } = await cluster.client.list(pods, { namespace: 'istio-system', labelSelector: 'app=ztunnel' })
-  return node => {
-    const pod = items.find(({ spec }) => spec?.nodeName === node)
-    if (pod === undefined) throw new BenchError('BENCH_SETUP', `there is no node proxy on ${node}`)
-    return cluster.pods.pid({ namespace: 'istio-system', name: pod.metadata!.name! })
-  }
+  const running = items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+  return new Map(
+    running.map(({ metadata, spec }) => [spec!.nodeName!, { namespace: 'istio-system', name: metadata!.name! }])
+  )
+}
+
+/**
+ * What connects thousands of times a second runs out of ports: nearly all of them, and those of connections that have
+ * just ended as well. The same for every contender.
+ */
+async function roomForConnections(cluster: Cluster, name: string): Promise<void> {
+  using netns = cluster.pods.netns({ namespace, name })
+  await setSysctl(netns, 'net.ipv4.ip_local_port_range', '1024 65000')
+  await setSysctl(netns, 'net.ipv4.tcp_tw_reuse', '1')
 }
 
 /** Policies and certificates are there when the first answer comes: discovery gives no other sign to the outside. */
-async function answers({ cluster, serverIp, inClient }: Stage, mesh: boolean): Promise<void> {
+async function answers({ contender, serverIp, inClient, proxyLogs }: Stage): Promise<void> {
   const until = Date.now() + 30_000
+  const url = `http://${serverIp}:${httpPort}/`
   for (;;) {
-    const { code, stderr } = await inClient(
-      ['curl', '-sS', '-o', '/dev/null', '--max-time', '5', `http://${serverIp}:${httpPort}/`],
-      10_000
-    )
+    const { code, stderr } = await inClient(['curl', '-sS', '-o', '/dev/null', '--max-time', '5', url], 10_000)
     if (code === 0) return
     if (Date.now() > until) {
-      const log = mesh ? await lastWords(cluster) : ''
-      throw new BenchError('BENCH_SETUP', `the server does not answer the client: ${stderr.trim()}\n${log}`)
+      const logs = contender.name === 'direct' ? {} : await proxyLogs(10)
+      const said = Object.entries(logs).map(([side, log]) => `the ${side} proxy:\n${log}`)
+      throw new BenchError('BENCH_SETUP', [`the server does not answer: ${stderr.trim()}`, ...said].join('\n'))
     }
     await new Promise(resolve => setTimeout(resolve, 100))
   }
-}
-
-async function lastWords(cluster: Cluster): Promise<string> {
-  const { items } = await cluster.client.list(pods, { namespace: 'istio-system', labelSelector: 'app=ztunnel' })
-  const logs = items.map(async ({ metadata }) => {
-    const text = await cluster.pods.logs({ namespace: 'istio-system', name: metadata!.name! }, { tailLines: 10 })
-    return `${metadata!.name}:\n${text}`
-  })
-  return (await Promise.all(logs)).join('\n')
 }
