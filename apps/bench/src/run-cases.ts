@@ -54,10 +54,13 @@ export async function runCases({ cases, runs, options, stages, signal, onProgres
         await measure({ ...key, contender: 'ours' }, () => one.run(options))
         continue
       }
-      for (const stage of inTurn(stages, run)) {
-        const contender = stage.contender.name
-        if (contender === 'direct' && !one.direct) continue
-        await measure({ ...key, contender }, () => one.run(stage, options))
+      const taking = inTurn(stages, run).filter(({ contender }) => one.direct || contender.name !== 'direct')
+      if (one.settle !== undefined && taking.length > 0) {
+        onProgress(`run ${run} of ${runs}: ${one.name}, quiet`)
+        await one.settle.run(taking, options)
+      }
+      for (const stage of taking) {
+        await measure({ ...key, contender: stage.contender.name }, () => one.run(stage, options))
       }
     }
   }
@@ -70,8 +73,9 @@ const inTurn = <T>(all: readonly T[], run: number): T[] => all.map((_, index) =>
 export function estimate({ cases, runs, options }: Plan, contenders: readonly ContenderName[]): number {
   const setUp = cases.some(({ kind }) => kind === 'cluster') ? 10 * contenders.length : 0
   const once = cases.reduce((sum, one) => {
-    const on = one.kind === 'local' ? 1 : contenders.filter(name => name !== 'direct' || one.direct).length
-    return sum + on * one.duration(options)
+    if (one.kind === 'local') return sum + one.duration(options)
+    const on = contenders.filter(name => name !== 'direct' || one.direct).length
+    return sum + on * one.duration(options) + (one.settle?.seconds(options) ?? 0)
   }, 0)
   return setUp + once * runs
 }

@@ -36,6 +36,11 @@ export interface ClusterCase extends Description {
   readonly kind: 'cluster'
   /** Whether there is something to measure without a mesh. */
   readonly direct: boolean
+  /** Waiting that all of them can do at the same time, before their turns in a run. */
+  readonly settle?: {
+    readonly seconds: (options: RunOptions) => number
+    readonly run: (stages: readonly Stage[], options: RunOptions) => Promise<void>
+  }
   readonly run: (stage: Stage, options: RunOptions) => Promise<Values>
 }
 

@@ -2,8 +2,9 @@ import type { BenchCase } from './case.ts'
 import { cni } from './cni.ts'
 import { connections } from './connections.ts'
 import { handshakes } from './handshakes.ts'
+import { memory } from './memory.ts'
 import { requests } from './requests.ts'
 import { throughput } from './throughput.ts'
 
 /** In the order in which they run. */
-export const cases: readonly BenchCase[] = [throughput, requests, connections, handshakes, cni]
+export const cases: readonly BenchCase[] = [throughput, requests, connections, handshakes, memory, cni]

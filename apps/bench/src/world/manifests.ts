@@ -2,7 +2,17 @@ export const namespace = 'bench'
 export const httpPort = 8080
 export const iperfPort = 5201
 
-/** The two ends of the load, one on each node; `mesh` enrols their namespace. */
+/** Not enrolled: with the mesh's five pods and the load's two there are 10 workloads. */
+const bystander = (name: string): string => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: ${namespace}, labels: { app: bystander, istio.io/dataplane-mode: none } }
+spec:
+  nodeSelector: { kubernetes.io/hostname: node-2 }
+  terminationGracePeriodSeconds: 1
+  containers: [{ name: idle, image: bench/idle }]`
+
+/** The two ends of the load, one on each node, and who else is there; `mesh` enrols their namespace. */
 export const loadPods = ({ mesh }: { mesh: boolean }): string => `
 apiVersion: v1
 kind: Namespace
@@ -24,6 +34,12 @@ spec:
   nodeSelector: { kubernetes.io/hostname: node-1 }
   terminationGracePeriodSeconds: 1
   containers: [{ name: idle, image: bench/idle }]
+---
+${bystander('bystander-1')}
+---
+${bystander('bystander-2')}
+---
+${bystander('bystander-3')}
 ---
 apiVersion: v1
 kind: Pod

@@ -76,7 +76,7 @@ async function prepare({ contender, cluster, mesh, options }: Preparation): Prom
   }
   await cluster.apply(loadPods({ mesh }))
   if (mesh) await cluster.apply(policies)
-  const ready = await cluster.pods.ready({ namespace, count: 2 })
+  const ready = await cluster.pods.ready({ namespace, count: 5 })
   for (const name of ['client', 'server']) await roomForConnections(cluster, name)
   if (options.congestionControl !== undefined) await setCongestionControl(cluster, options.congestionControl)
   const serverIp = ready.find(({ metadata }) => metadata?.name === 'server')!.status!.podIP!

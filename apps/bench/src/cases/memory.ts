@@ -1,0 +1,88 @@
+import { openConnections } from '../load/open-connections.ts'
+import { wrkCommand } from '../load/wrk.ts'
+import { type Memory, memoryOf } from '../measure/memory.ts'
+import { httpPort, namespace } from '../world/manifests.ts'
+import type { Side, Stage } from '../world/stage.ts'
+import type { ClusterCase, Metric, RunOptions } from './case.ts'
+import { succeed } from './succeed.ts'
+
+const megabyte = 1e6
+const counts = [1_000, 10_000]
+/** Nothing moves, before a figure is taken. */
+const idleSeconds = ({ quick }: RunOptions): number => (quick ? 2 : 60)
+const settleSeconds = ({ quick }: RunOptions): number => (quick ? 1 : 5)
+const warmUpSeconds = 2
+
+const growth = counts.flatMap((count): Metric[] => [
+  {
+    name: `memory-${count}`,
+    title: `added by ${count} open connections, both proxies`,
+    unit: 'MB',
+    better: 'less',
+    target: { machine: 0.5 }
+  },
+  { name: `memory-${count}-sending`, title: '… the client’s proxy', unit: 'MB', better: 'less' },
+  { name: `memory-${count}-receiving`, title: '… the server’s proxy', unit: 'MB', better: 'less' }
+])
+
+/** Fresh proxies: at rest with 10 workloads and one pod, then with connections that carried a request and stay open. */
+export const memory: ClusterCase = {
+  kind: 'cluster',
+  name: 'memory',
+  title: 'Memory, proportional set size of all processes of a proxy',
+  metrics: [
+    { name: 'memory-idle', title: 'idle, the client’s proxy', unit: 'MB', better: 'less', limit: 55 },
+    { name: 'memory-idle-private', title: '… of it private', unit: 'MB', better: 'less' },
+    { name: 'memory-idle-resident', title: '… resident, shared pages in full', unit: 'MB', better: 'less' },
+    ...growth
+  ],
+  direct: false,
+  duration: options => warmUpSeconds + (counts.length + 1) * settleSeconds(options) + 10,
+  settle: {
+    seconds: options => idleSeconds(options) + 8,
+    run: async (stages, options) => {
+      await Promise.all(stages.map(stage => stage.restartProxies()))
+      await quiet(idleSeconds(options))
+    }
+  },
+  run: async (stage, options) => {
+    const idle = memoryOf(stage.proxies().sending)
+    const values: Record<string, number> = {
+      'memory-idle': idle.proportional / megabyte,
+      'memory-idle-private': idle.private / megabyte,
+      'memory-idle-resident': idle.resident / megabyte
+    }
+    // What the first connections cost a proxy, whatever becomes of them, is not theirs.
+    await connectOnceEach(stage)
+    await quiet(settleSeconds(options))
+    const before = proxyMemory(stage)
+    using netns = stage.cluster.pods.netns({ namespace, name: 'client' })
+    using connections = openConnections(netns, { ip: stage.serverIp, port: httpPort })
+    for (const count of counts) {
+      await connections.grow(count)
+      await quiet(settleSeconds(options))
+      const now = proxyMemory(stage)
+      const added = (side: Side): number => (now[side].proportional - before[side].proportional) / megabyte
+      values[`memory-${count}-sending`] = added('sending')
+      values[`memory-${count}-receiving`] = added('receiving')
+      values[`memory-${count}`] = added('sending') + added('receiving')
+    }
+    await connections.grow(counts.at(-1)!) // still all there
+    return values
+  }
+}
+
+const quiet = (seconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, seconds * 1_000))
+
+function proxyMemory(stage: Stage): Record<Side, Memory> {
+  const { sending, receiving } = stage.proxies()
+  return { sending: memoryOf(sending), receiving: memoryOf(receiving) }
+}
+
+/** Some hundred connections one after another: no two are open at a time. */
+async function connectOnceEach(stage: Stage): Promise<void> {
+  const url = `http://${stage.serverIp}:${httpPort}/`
+  const headers = ['Connection: close']
+  const command = wrkCommand({ url, connections: 1, threads: 1, seconds: warmUpSeconds, headers })
+  succeed(command, await stage.inClient(command, (warmUpSeconds + 30) * 1_000))
+}
