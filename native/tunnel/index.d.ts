@@ -114,6 +114,8 @@ export interface NativePodSettings {
     readonly handshakeTimeout: number
   }
   readonly http2: { readonly streamWindow: number; readonly connectionWindow: number; readonly maxFrameSize: number }
+  /** Whether the engine seals and opens records itself, and after how many of them it changes its key. */
+  readonly tls: { readonly ownRecords: boolean; readonly recordsPerKey: number }
   readonly pool: { readonly maxStreamsPerTunnel: number; readonly unusedRelease: number }
 }
 

@@ -34,5 +34,11 @@ export type {
   Tunnel
 } from './data-path.ts'
 export { TunnelError, type TunnelErrorCode } from './errors.ts'
-export { createDataPath, type DataPathLimits, type DataPathOptions, type EngineDataPath } from './native-data-path.ts'
+export {
+  createDataPath,
+  type DataPathLimits,
+  type DataPathOptions,
+  type DataPathTls,
+  type EngineDataPath
+} from './native-data-path.ts'
 export type { TunnelLog } from './log.ts'

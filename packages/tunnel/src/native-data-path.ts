@@ -14,7 +14,17 @@ export interface DataPathOptions {
   readonly threads?: number
   readonly mostThreads?: number
   readonly limits?: DataPathLimits
+  readonly tls?: DataPathTls
 }
+
+export interface DataPathTls {
+  /** TLS records by the engine itself after OpenSSL's handshake, or all of it by OpenSSL. Default 'own'. */
+  readonly records?: 'own' | 'openssl'
+  /** The engine's own records under one key, before a KeyUpdate. Default 2^22, well below the limit of AES-GCM. */
+  readonly recordsPerKey?: number
+}
+
+const DEFAULT_RECORDS_PER_KEY = 2 ** 22
 
 /**
  * What the data path takes on in all, over its pods; 0 for no limit. At a limit new work is refused, and the log says
@@ -45,12 +55,17 @@ class NativeDataPath implements EngineDataPath {
   readonly #log: TunnelLog
   readonly #engine: NativeEngine
   readonly #credentials: NativeCredentials
+  readonly #tls: { readonly ownRecords: boolean; readonly recordsPerKey: number }
   readonly #pods = new Map<number, NativePod>()
   #flushing = false
   #closed = false
 
-  constructor({ log, threads = 1, mostThreads = threads, limits = {} }: DataPathOptions) {
+  constructor({ log, threads = 1, mostThreads = threads, limits = {}, tls = {} }: DataPathOptions) {
     this.#log = log
+    this.#tls = {
+      ownRecords: tls.records !== 'openssl',
+      recordsPerKey: Math.max(1, tls.recordsPerKey ?? DEFAULT_RECORDS_PER_KEY)
+    }
     this.#credentials = new NativeCredentials(credential)
     this.#engine = new Engine(
       threads,
@@ -69,7 +84,7 @@ class NativeDataPath implements EngineDataPath {
     const netns = options.netns === undefined ? -1 : options.netns.fd
     let opened: ReturnType<NativeEngine['open']>
     try {
-      opened = this.#commands().open({ ...options, netns })
+      opened = this.#commands().open({ ...options, netns, tls: this.#tls })
     } catch (error) {
       throw new TunnelError('TUNNEL_BIND', error instanceof Error ? error.message : String(error), { cause: error })
     }

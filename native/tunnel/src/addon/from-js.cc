@@ -81,6 +81,9 @@ PodSettings pod_settings(Napi::Object object) {
   settings.http2 = {static_cast<uint32_t>(number(http2, "streamWindow")),
                     static_cast<uint32_t>(number(http2, "connectionWindow")),
                     static_cast<uint32_t>(number(http2, "maxFrameSize"))};
+  Napi::Object tls = child(object, "tls");
+  settings.tls = {tls.Get("ownRecords").ToBoolean(),
+                  static_cast<uint64_t>(tls.Get("recordsPerKey").ToNumber().Int64Value())};
   settings.pool = {static_cast<uint32_t>(number(pool, "maxStreamsPerTunnel")),
                    pool.Get("unusedRelease").ToNumber().Int64Value()};
   return settings;

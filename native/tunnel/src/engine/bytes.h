@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 
 namespace culvert {
 
@@ -36,6 +37,8 @@ class ByteQueue {
     return {data_ + tail_, count};
   }
   void commit(size_t count) { tail_ += count; }
+  // Behind the last byte, within what was reserved.
+  uint8_t* end() { return data_ + tail_; }
 
   void append(Bytes bytes) {
     if (bytes.empty()) return;
@@ -46,6 +49,13 @@ class ByteQueue {
   void consume(size_t count) {
     head_ += count;
     if (head_ == tail_) clear();
+  }
+
+  void swap(ByteQueue& other) {
+    std::swap(data_, other.data_);
+    std::swap(head_, other.head_);
+    std::swap(tail_, other.tail_);
+    std::swap(capacity_, other.capacity_);
   }
 
   void clear() {

@@ -101,7 +101,7 @@ void Connection::on_answer(int status, std::vector<HeaderField> headers, bool ou
     inner_ = std::make_shared<Tunnel>(
         pod_->loop(),
         Tunnel::Options{Http2Session::Role::client, hop.credential, hop.expected_identities, pod_->settings().http2,
-                        pod_->settings().sockets.handshake_timeout, 1},
+                        pod_->settings().tls, pod_->settings().sockets.handshake_timeout, 1},
         this);
     inner_->start(std::make_unique<StreamTransport>(outer_->tunnel_ptr(), outer_->stream(), *inner_));
     return;

@@ -1,5 +1,7 @@
 #include "direction.h"
 
+#include <algorithm>
+
 namespace culvert {
 
 void Direction::connect(Side& source, Side& sink) {
@@ -9,13 +11,18 @@ void Direction::connect(Side& source, Side& sink) {
   sink.inward = this;
 }
 
-void Direction::deliver(Bytes data) {
+void Direction::deliver(const Pieces& data) {
   // Not read any further, but not released either before the other direction ends: no credit for it.
   if (phase_ != Phase::copying) return;
   if (sink_->closed()) return fail_data();
   bytes += data.size();
   size_t taken = held_.empty() ? sink_->write(data) : 0;
-  if (taken < data.size()) held_.append(data.subspan(taken));
+  for (size_t i = 0, skip = taken; i < data.count(); i++) {
+    Bytes piece = data.at(i);
+    size_t gone = std::min(skip, piece.size());
+    skip -= gone;
+    held_.append(piece.subspan(gone));
+  }
   if (taken > 0) source_->credit(taken);
   // Found out while writing.
   if (phase_ == Phase::copying && sink_->closed()) sink_closed();
@@ -43,7 +50,9 @@ void Direction::end() {
 void Direction::sink_writable() {
   if (phase_ == Phase::done) return;
   if (!held_.empty()) {
-    size_t taken = sink_->write(held_.bytes());
+    Pieces held;
+    held.add(held_.bytes());
+    size_t taken = sink_->write(held);
     held_.consume(taken);
     if (taken > 0) source_->credit(taken);
     if (sink_->closed()) return sink_closed();

@@ -28,7 +28,7 @@ class Direction {
   uint64_t told = 0;   // of these, in an event
 
   // The source's: bytes that it pushes, its end, its end without saying so.
-  void deliver(Bytes data);
+  void deliver(const Pieces& data);
   void source_ended();
   void source_closed(const std::optional<std::string>& failure);
   // Bytes were there for a sink that takes none.

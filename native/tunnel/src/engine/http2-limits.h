@@ -36,6 +36,9 @@ inline constexpr size_t kRememberedResets = 256;
 // Bytes framed and not yet taken by the kernel, above which streams wait.
 inline constexpr size_t kBacklogLimit = 1024 * 1024;
 
+// What a stream asks for that is not known to move bulk.
+inline constexpr size_t kSmallRead = 16 * 1024;
+
 // Until a server's SETTINGS have come.
 inline constexpr uint32_t kAssumedConcurrentStreams = 100;
 

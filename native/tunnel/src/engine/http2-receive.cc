@@ -7,7 +7,7 @@
 // From bytes to frames, what is wrong with each of them, and DATA.
 namespace culvert {
 
-bool Http2Session::receive(Bytes bytes) {
+bool Http2Session::receive(Room bytes) {
   if (broken_) return false;
   if (preface_ < kPrefaceLength) {
     size_t count = std::min(bytes.size(), kPrefaceLength - preface_);
@@ -28,7 +28,8 @@ bool Http2Session::receive(Bytes bytes) {
       frame_left_ = frame_.length;
       if (!on_frame_header()) return false;
     }
-    Bytes part = bytes.first(std::min<size_t>(bytes.size(), frame_left_));
+    Room part = bytes.first(std::min<size_t>(bytes.size(), frame_left_));
+    Bytes payload = part;
     bytes = bytes.subspan(part.size());
     frame_left_ -= static_cast<uint32_t>(part.size());
     if (frame_.type == FrameType::data) {
@@ -36,11 +37,11 @@ bool Http2Session::receive(Bytes bytes) {
     } else if (frame_left_ > 0 || !payload_.empty()) {
       // Comes in pieces.
       keep_payload(part);
-      part = payload_.bytes();
+      payload = payload_.bytes();
     }
     if (frame_left_ > 0) return true;
     header_have_ = 0;
-    bool good = on_frame_end(part);
+    bool good = on_frame_end(payload);
     payload_.clear();
     // Whoever heard of the frame may have dropped the connection.
     if (!good || broken_) return false;
@@ -89,6 +90,7 @@ bool Http2Session::on_frame_header() {
       if (stream == 0 || is_idle(stream)) return broken(Http2Error::protocol_error, "DATA on an idle stream");
       // Padding counts too.
       receive_window_ -= length;
+      uncredited_ += length;
       if (receive_window_ < 0) return broken(Http2Error::flow_control_error, "the connection's window is exceeded");
       data_stream_ = find(stream);
       if (length == 0 && (flags & flag::end_stream) == 0 && !count_nuisance()) return false;
@@ -147,7 +149,7 @@ bool Http2Session::on_frame_header() {
 }
 
 // A part of a DATA frame's payload, which starts with the length of its padding if it has any.
-bool Http2Session::on_data_part(Bytes part) {
+bool Http2Session::on_data_part(Room part) {
   size_t taken = part.size();
   if (!padding_known_) {
     padding_known_ = true;
@@ -167,9 +169,24 @@ bool Http2Session::on_data_part(Bytes part) {
   if (taken > part.size()) credit(*data_stream_, taken - part.size());
   if (part.empty()) return true;
   StreamPtr stream = data_stream_;
-  if (stream->listener != nullptr) stream->listener->on_data(part);
-  else credit(*stream, part.size());
+  if (stream->listener == nullptr) {
+    credit(*stream, part.size());
+    return true;
+  }
+  if (!stream->in_batch) {
+    stream->in_batch = true;
+    batch_.push_back(stream);
+  }
+  stream->listener->on_data(part);
   return !broken_;
+}
+
+void Http2Session::end_batch() {
+  // Who hears may come back with the end of the whole connection.
+  for (auto& stream : std::exchange(batch_, {})) {
+    stream->in_batch = false;
+    if (stream->listener != nullptr) stream->listener->on_batch_end();
+  }
 }
 
 bool Http2Session::on_frame_end(Bytes payload) {

@@ -6,14 +6,22 @@
 
 namespace culvert {
 
+namespace {
+
+// Who reads in bulk stops earlier, so that what is quiet finds room behind it.
+size_t backlog_limit(size_t most) { return most > kSmallRead ? kBacklogLimit / 2 : kBacklogLimit; }
+
+}  // namespace
+
 Http2Session::Http2Session(Role role, const Http2Settings& settings, Owner& owner)
     : role_(role), settings_(settings), owner_(owner), receive_window_(kDefaultWindow), nuisance_at_(now()) {
   if (role == Role::client) preface_ = kPrefaceLength;
 }
 
-void Http2Session::start() {
+void Http2Session::start(FrameOutput& output) {
+  output_ = &output;
   bool client = role_ == Role::client;
-  if (client) out.append({reinterpret_cast<const uint8_t*>(kPreface), kPrefaceLength});
+  if (client) output.append({reinterpret_cast<const uint8_t*>(kPreface), kPrefaceLength});
   const std::pair<uint16_t, uint32_t> values[] = {
       client ? std::pair{setting::enable_push, 0u} : std::pair{setting::max_concurrent_streams, kMaxConcurrentStreams},
       {setting::initial_window_size, settings_.stream_window},
@@ -77,24 +85,41 @@ void Http2Session::respond(Http2Stream& stream, int status, const std::vector<He
   close_if_ended(stream);
 }
 
-Room Http2Session::reserve_data(Http2Stream& stream, size_t most) {
-  int64_t allowed = std::min<int64_t>({static_cast<int64_t>(most), stream.send_window, send_window_, peer_max_frame_});
-  if (!stream.open || stream.local_ended) return {};
-  if (allowed <= 0 || out.size() + owner_.unsent() >= kBacklogLimit) {
+void Http2Session::reserve_data(Http2Stream& stream, size_t most, Pieces& places) {
+  places.clear();
+  if (!stream.open || stream.local_ended) return;
+  int64_t allowed = std::min({static_cast<int64_t>(most), stream.send_window, send_window_});
+  if (allowed <= 0 || output_->backlog() >= backlog_limit(most)) {
     // A stream whose own window is used up is woken by its WINDOW_UPDATE.
     if (stream.send_window > 0 && !stream.blocked) {
       stream.blocked = true;
       blocked_.push_back(find(stream.id));
     }
-    return {};
+    return;
   }
-  return out.reserve(kFrameHeader + static_cast<size_t>(allowed)).subspan(kFrameHeader);
+  // One large read, in as many frames as the peer's size takes.
+  auto left = static_cast<size_t>(allowed);
+  output_->reserve(left + (left + peer_max_frame_ - 1) / peer_max_frame_ * kFrameHeader);
+  for (size_t offset = kFrameHeader; left > 0 && !places.full();) {
+    size_t part = std::min<size_t>(left, peer_max_frame_);
+    output_->places(offset, part, places);
+    offset += part + kFrameHeader;
+    left -= part;
+  }
 }
 
 void Http2Session::commit_data(Http2Stream& stream, size_t count) {
-  Room frame = out.reserve(kFrameHeader + count);
-  put_frame_header(frame.data(), {static_cast<uint32_t>(count), FrameType::data, 0, stream.id});
-  out.commit(frame.size());
+  if (count == 0) return output_->commit(0);
+  size_t end = 0;
+  for (size_t left = count; left > 0;) {
+    size_t part = std::min<size_t>(left, peer_max_frame_);
+    uint8_t header[kFrameHeader];
+    put_frame_header(header, {static_cast<uint32_t>(part), FrameType::data, 0, stream.id});
+    output_->put(end, header);
+    end += kFrameHeader + part;
+    left -= part;
+  }
+  output_->commit(end);
   stream.send_window -= static_cast<int64_t>(count);
   send_window_ -= static_cast<int64_t>(count);
   window_updates_ = std::min(kWindowUpdates, window_updates_ + 4 + static_cast<int64_t>(count) / kBytesPerWindowUpdate);
@@ -106,6 +131,11 @@ void Http2Session::end(Http2Stream& stream) {
   put_frame(FrameType::data, flag::end_stream, stream.id, {});
   stream.local_ended = true;
   close_if_ended(stream);
+}
+
+size_t Http2Session::held() const {
+  size_t to_come = header_have_ == kFrameHeader && frame_.type == FrameType::data ? frame_left_ : 0;
+  return uncredited_ > to_come ? uncredited_ - to_come : 0;
 }
 
 void Http2Session::credit(Http2Stream& stream, size_t count) {
@@ -123,6 +153,8 @@ void Http2Session::credit(Http2Stream& stream, size_t count) {
 }
 
 void Http2Session::credit_connection(size_t count) {
+  uncredited_ -= count;
+  owner_.on_credit();
   unreturned_ += static_cast<uint32_t>(count);
   if (unreturned_ < settings_.connection_window / 4 || broken_) return;
   put_u32_frame(FrameType::window_update, 0, unreturned_);
@@ -180,6 +212,7 @@ void Http2Session::lose(TunnelLoss loss, const std::string& reason) {
   streams_.clear();
   queued_.clear();
   blocked_.clear();
+  batch_.clear();
   data_stream_.reset();
   for (auto& stream : all) stream->open = false;
   for (auto& stream : all) {
@@ -189,20 +222,24 @@ void Http2Session::lose(TunnelLoss loss, const std::string& reason) {
 }
 
 void Http2Session::wake_blocked() {
-  if (blocked_.empty() || send_window_ <= 0 || out.size() + owner_.unsent() >= kBacklogLimit / 2) return;
-  std::vector<StreamPtr> waking;
-  waking.swap(blocked_);
-  for (auto& stream : waking) stream->blocked = false;
-  for (auto& stream : waking) {
+  if (output_ == nullptr || output_->backlog() >= kBacklogLimit / 2) return;
+  // In turn: who fills the backlog again goes to the end of the line, and who had none stays where it was.
+  for (size_t left = blocked_.size(); left > 0 && !blocked_.empty(); left--) {
+    if (send_window_ <= 0 || output_->backlog() >= kBacklogLimit / 2) return;
+    StreamPtr stream = blocked_.front();
+    blocked_.pop_front();
+    stream->blocked = false;
     if (stream->open && stream->listener != nullptr) stream->listener->on_writable();
   }
 }
 
 void Http2Session::put_frame(FrameType type, uint8_t flags, uint32_t stream, Bytes payload) {
-  Room frame = out.reserve(kFrameHeader + payload.size());
-  put_frame_header(frame.data(), {static_cast<uint32_t>(payload.size()), type, flags, stream});
-  if (!payload.empty()) std::memcpy(frame.data() + kFrameHeader, payload.data(), payload.size());
-  out.commit(frame.size());
+  uint8_t header[kFrameHeader];
+  put_frame_header(header, {static_cast<uint32_t>(payload.size()), type, flags, stream});
+  output_->reserve(kFrameHeader + payload.size());
+  output_->put(0, header);
+  if (!payload.empty()) output_->put(kFrameHeader, payload);
+  output_->commit(kFrameHeader + payload.size());
   owner_.on_output();
 }
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "frame-output.h"
 #include "hpack.h"
 #include "http2-headers.h"
 #include "http2-limits.h"
@@ -24,24 +25,26 @@ class Http2Session {
    public:
     virtual ~Owner() = default;
     virtual void on_request(std::shared_ptr<Http2Stream> stream, Http2Request request) = 0;
-    // `out` has something to flush.
+    // The output has something to flush.
     virtual void on_output() = 0;
+    // Less is held.
+    virtual void on_credit() = 0;
     virtual void on_stream_ended() = 0;
     virtual void on_goaway() = 0;
     virtual void on_pong(Ping ping) = 0;
-    // Bytes that left `out` and are not sent yet.
-    virtual size_t unsent() const = 0;
   };
 
   enum class Role { client, server };
 
   Http2Session(Role role, const Http2Settings& settings, Owner& owner);
 
-  // Preface, SETTINGS and the connection's window.
-  void start();
+  // Preface, SETTINGS and the connection's window. Nothing is sent before.
+  void start(FrameOutput& output);
 
-  // False: the connection is broken, GOAWAY is in `out` and `reason` says why.
-  bool receive(Bytes bytes);
+  // False: the connection is broken, GOAWAY is in the output and `reason` says why. What streams hear stays where it is
+  // until they are told that the batch ends.
+  bool receive(Room bytes);
+  void end_batch();
 
   const std::string& reason() const { return reason_; }
   // The peer's SETTINGS have come.
@@ -54,12 +57,14 @@ class Http2Session {
                                        StreamListener* listener);
   void respond(Http2Stream& stream, int status, const std::vector<HeaderField>& headers, bool end);
 
-  // Room in `out` for the payload of one DATA frame of at most `most` bytes; empty: wait for `on_writable`.
-  Room reserve_data(Http2Stream& stream, size_t most);
+  // Places for at most `most` bytes in DATA frames; none: wait for `on_writable`.
+  void reserve_data(Http2Stream& stream, size_t most, Pieces& places);
   // So much of it is there now.
   void commit_data(Http2Stream& stream, size_t count);
   void end(Http2Stream& stream);
 
+  // Bytes of DATA that came and were not taken yet.
+  size_t held() const;
   // The application took so many bytes of a stream, which may be over by now.
   void credit(Http2Stream& stream, size_t count);
 
@@ -77,15 +82,13 @@ class Http2Session {
   void wake_blocked();
   bool has_blocked() const { return !blocked_.empty(); }
 
-  ByteQueue out;
-
  private:
   using StreamPtr = std::shared_ptr<Http2Stream>;
 
   // Receiving (http2-receive.cc). Each returns false after `broken`.
   bool broken(Http2Error code, const char* reason);
   bool on_frame_header();
-  bool on_data_part(Bytes part);
+  bool on_data_part(Room part);
   bool on_frame_end(Bytes payload);
   void keep_payload(Bytes part);
   void remote_end(StreamPtr stream);
@@ -111,7 +114,7 @@ class Http2Session {
 
   // What a peer may cost.
   bool count_nuisance();
-  bool overfull() const { return out.size() + owner_.unsent() > kMaxUnsent; }
+  bool overfull() const { return output_->backlog() > kMaxUnsent; }
   bool stream_error(StreamPtr stream, Http2Error code);
   void remember_reset(uint32_t id);
   bool may_still_send(uint32_t id) const;
@@ -137,11 +140,13 @@ class Http2Session {
   const Role role_;
   const Http2Settings settings_;
   Owner& owner_;
+  FrameOutput* output_ = nullptr;
   std::string reason_;
 
   std::unordered_map<uint32_t, StreamPtr> streams_;
   std::deque<Queued> queued_;
-  std::vector<StreamPtr> blocked_;
+  std::deque<StreamPtr> blocked_;
+  std::vector<StreamPtr> batch_;             // heard data in this batch
   uint32_t next_id_ = 1, last_peer_id_ = 0;  // the latter is the highest that was seen, whatever became of it
   std::vector<uint32_t> resets_;             // of ours, the last ones, in a ring
   size_t next_reset_ = 0;
@@ -156,6 +161,7 @@ class Http2Session {
   // What we allow.
   int64_t receive_window_;
   uint32_t unreturned_ = 0;
+  uint64_t uncredited_ = 0;  // of the DATA frames whose header came
 
   int64_t nuisance_ = kNuisanceBurst, nuisance_at_, window_updates_ = kWindowUpdates;
 

@@ -17,7 +17,9 @@ class StreamListener {
  public:
   virtual ~StreamListener() = default;
   virtual void on_response(int status, std::vector<HeaderField> headers) = 0;
-  virtual void on_data(Bytes bytes) = 0;
+  // Valid until the batch ends.
+  virtual void on_data(Room bytes) = 0;
+  virtual void on_batch_end() = 0;
   // END_STREAM, or trailers, which mean the same.
   virtual void on_end() = 0;
   // RST_STREAM of the peer, or of ours for a mistake of the peer.
@@ -36,6 +38,7 @@ struct Http2Stream {
   bool answered = false;    // the response was sent or has come
   bool local_ended = false, remote_ended = false;
   bool blocked = false;     // is among the session's blocked streams
+  bool in_batch = false;    // heard data in the session's batch
 };
 
 }  // namespace culvert

@@ -104,6 +104,18 @@ void Loop::watch_level(int fd, Pollable* owner) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
+std::unique_ptr<Pieces> Loop::take_pieces() {
+  if (spare_pieces_.empty()) return std::make_unique<Pieces>();
+  std::unique_ptr<Pieces> pieces = std::move(spare_pieces_.back());
+  spare_pieces_.pop_back();
+  return pieces;
+}
+
+void Loop::give_pieces(std::unique_ptr<Pieces> pieces) {
+  pieces->clear();
+  if (spare_pieces_.size() < kSparePieces) spare_pieces_.push_back(std::move(pieces));
+}
+
 int Loop::wait_time() const {
   if (!next_round_.empty()) return 0;
   if (timers_.empty()) return -1;

@@ -10,7 +10,7 @@
 #include <set>
 #include <vector>
 
-#include "bytes.h"
+#include "frame-output.h"
 
 namespace culvert {
 
@@ -110,6 +110,10 @@ class Loop {
   // Set before the thread runs: called on it while its CPU does not suffice.
   std::function<void()> on_overload;
 
+  // For what is gathered within a batch of input.
+  std::unique_ptr<Pieces> take_pieces();
+  void give_pieces(std::unique_ptr<Pieces> pieces);
+
   // Buffers of the thread, for one call at a time. Inner tunnels decrypt while an outer one's plaintext is being read.
   Room cipher_buffer() { return {buffers_.get(), kBuffer}; }
   Room plain_buffer(int depth) { return {buffers_.get() + kBuffer * (1 + (depth > 0)), kBuffer}; }
@@ -119,6 +123,7 @@ class Loop {
   friend class Deferred;
   friend class Timer;
   static constexpr size_t kBuffer = 256 * 1024;
+  static constexpr size_t kSparePieces = 256;
 
   void run_posted();
   void run_timers();
@@ -128,6 +133,7 @@ class Loop {
 
   int epoll_ = -1, wake_ = -1;
   std::unique_ptr<uint8_t[]> buffers_;
+  std::vector<std::unique_ptr<Pieces>> spare_pieces_;
   std::set<std::pair<int64_t, Timer*>> timers_;
   std::vector<Deferred*> this_round_;
   std::deque<Deferred*> next_round_;

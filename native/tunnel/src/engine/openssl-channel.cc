@@ -4,8 +4,9 @@
 #include <openssl/x509_vfy.h>
 
 #include <algorithm>
-#include <limits>
+#include <charconv>
 #include <new>
+#include <string_view>
 
 namespace culvert {
 
@@ -46,7 +47,7 @@ struct OpensslChannel::Bio {
   static int write(BIO* bio, const char* data, int size) {
     auto* channel = static_cast<OpensslChannel*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    channel->out.append({reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(size)});
+    channel->sealed_.append({reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(size)});
     return size;
   }
 
@@ -115,7 +116,29 @@ int OpensslChannel::verify_peer(X509_STORE_CTX* context, void*) {
   return 1;
 }
 
-TlsChannel::Handshake OpensslChannel::handshake() {
+// A line of NSS's key log: a label, the client's random, the secret, in hexadecimal.
+void OpensslChannel::note_secret(const SSL* ssl, const char* line) {
+  auto* channel = static_cast<OpensslChannel*>(SSL_get_app_data(ssl));
+  std::string_view text = line;
+  bool client = text.starts_with("CLIENT_TRAFFIC_SECRET_0 ");
+  if (!client && !text.starts_with("SERVER_TRAFFIC_SECRET_0 ")) return;
+  std::string_view digits = text.substr(text.rfind(' ') + 1);
+  uint8_t bytes[EVP_MAX_MD_SIZE];
+  size_t size = std::min(digits.size() / 2, sizeof bytes);
+  for (size_t i = 0; i < size; i++) std::from_chars(&digits[i * 2], &digits[i * 2] + 2, bytes[i], 16);
+  (client ? channel->client_secret_ : channel->server_secret_) = TrafficSecret({bytes, size});
+  OPENSSL_cleanse(bytes, sizeof bytes);
+}
+
+std::optional<OpensslChannel::Secrets> OpensslChannel::secrets() const {
+  if (SSL_version(ssl_) != TLS1_3_VERSION || !SSL_is_init_finished(ssl_) || SSL_has_pending(ssl_) != 0) return {};
+  if (client_secret_.empty() || server_secret_.empty()) return {};
+  bool client = rule_.server;
+  return Secrets{client, SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl_)),
+                 client ? server_secret_ : client_secret_, client ? client_secret_ : server_secret_};
+}
+
+OpensslChannel::Handshake OpensslChannel::handshake() {
   ERR_clear_error();
   int result = SSL_do_handshake(ssl_);
   if (result == 1) return Handshake::done;
@@ -124,28 +147,34 @@ TlsChannel::Handshake OpensslChannel::handshake() {
   return Handshake::failed;
 }
 
-ssize_t OpensslChannel::read(Room room) {
+TlsChannel::Plaintext OpensslChannel::read(Room scratch) {
   ERR_clear_error();
   size_t count = 0;
-  int result = SSL_read_ex(ssl_, room.data(), room.size(), &count);
-  if (result == 1) return static_cast<ssize_t>(count);
+  int result = SSL_read_ex(ssl_, scratch.data(), scratch.size(), &count);
+  if (result == 1) return {Got::data, scratch.first(count)};
   switch (SSL_get_error(ssl_, result)) {
-    case SSL_ERROR_WANT_READ: return kNothing;
-    case SSL_ERROR_ZERO_RETURN: return kClosed;
-    default: note_failure(); return kFailed;
+    case SSL_ERROR_WANT_READ: return {Got::nothing, {}};
+    case SSL_ERROR_ZERO_RETURN: return {Got::closed, {}};
+    default: note_failure(); return {Got::failed, {}};
   }
 }
 
-bool OpensslChannel::write(Bytes plaintext) {
+void OpensslChannel::commit(size_t count) {
+  open_.commit(count);
+  if (open_.empty()) open_.clear();
+}
+
+bool OpensslChannel::seal() {
   ERR_clear_error();
-  while (!plaintext.empty()) {
+  for (Bytes left = open_.bytes(); !left.empty();) {
     size_t count = 0;
-    if (SSL_write_ex(ssl_, plaintext.data(), plaintext.size(), &count) != 1) {
+    if (SSL_write_ex(ssl_, left.data(), left.size(), &count) != 1) {
       note_failure();
       return false;
     }
-    plaintext = plaintext.subspan(count);
+    left = left.subspan(count);
   }
+  open_.clear();
   return true;
 }
 

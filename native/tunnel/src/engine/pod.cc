@@ -106,7 +106,8 @@ void Pod::adopt(ConnectionId id, Accepted accepted, std::shared_ptr<const TlsCre
   auto tunnel = std::make_shared<Tunnel>(
       loop_,
       Tunnel::Options{
-          Http2Session::Role::server, std::move(credential), {}, settings().http2, settings().sockets.handshake_timeout},
+          Http2Session::Role::server, std::move(credential), {}, settings().http2, settings().tls,
+          settings().sockets.handshake_timeout},
       this);
   serving_.emplace(tunnel.get(), Serving{tunnel, accepted.peer, accepted.local});
   auto closed = [self = shared_from_this()] { self->socket_closed(ListenerRole::inbound_hbone); };

@@ -2,7 +2,7 @@
 #include <optional>
 #include <string>
 
-#include "bytes.h"
+#include "frame-output.h"
 
 namespace culvert {
 
@@ -22,12 +22,12 @@ class Side {
   // The sink passed on so many of the bytes that were delivered.
   virtual void credit(size_t count) = 0;
 
-  // As a sink. Room for at most `most` bytes, filled in place and then committed; empty: the direction's
+  // As a sink. Places for at most `most` bytes, filled and then committed, if only with 0; none: the direction's
   // `sink_writable` will be called.
-  virtual Room reserve(size_t most) = 0;
+  virtual void reserve(size_t most, Pieces& places) = 0;
   virtual void commit(size_t count) = 0;
   // How much of it was passed on.
-  virtual size_t write(Bytes bytes) = 0;
+  virtual size_t write(const Pieces& bytes) = 0;
   // Half-close; everything was written.
   virtual void end() = 0;
   // Takes nothing any more.

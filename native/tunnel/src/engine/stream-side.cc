@@ -19,7 +19,9 @@ StreamSide::~StreamSide() {
 
 void StreamSide::start() {
   if (!early_.empty()) {
-    outward->deliver(early_.bytes());
+    Pieces early;
+    early.add(early_.bytes());
+    outward->deliver(early);
     early_.clear();
   }
   if (gone_) outward->source_closed(read_failure());
@@ -50,6 +52,7 @@ void StreamSide::abandon() {
     bool server_said_all = tunnel_->is_server() && stream_->local_ended;
     tunnel_->session().reset(*stream_, server_said_all ? Http2Error::no_error : Http2Error::cancel);
   }
+  batch_.reset();
   // Nobody will take it any more, and other streams want the connection's window.
   size_t left = uncredited_;
   uncredited_ = 0;
@@ -60,13 +63,25 @@ void StreamSide::on_response(int status, std::vector<HeaderField> headers) {
   if (on_answer) on_answer(status, std::move(headers));
 }
 
-void StreamSide::on_data(Bytes bytes) {
+void StreamSide::on_data(Room bytes) {
   uncredited_ += bytes.size();
-  if (outward != nullptr) outward->deliver(bytes);
-  else early_.append(bytes);
+  if (outward == nullptr) return early_.append(bytes);
+  if (batch_ == nullptr) batch_ = tunnel_->loop().take_pieces();
+  batch_->add(bytes);
+  if (batch_->full()) on_batch_end();
+}
+
+void StreamSide::on_batch_end() {
+  if (batch_ == nullptr) return;
+  // Delivering may end in anything, another batch too.
+  std::unique_ptr<Pieces> batch = std::move(batch_);
+  Loop& loop = tunnel_->loop();
+  outward->deliver(*batch);
+  loop.give_pieces(std::move(batch));
 }
 
 void StreamSide::on_end() {
+  on_batch_end();
   if (outward != nullptr) outward->source_ended();
 }
 
@@ -81,6 +96,7 @@ void StreamSide::on_lost(TunnelLoss loss, const std::string& reason) {
 }
 
 void StreamSide::went(std::string reason) {
+  on_batch_end();
   gone_ = true;
   if (outward == nullptr) {
     if (on_gone) on_gone(std::move(reason));

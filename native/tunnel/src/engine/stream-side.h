@@ -28,17 +28,20 @@ class StreamSide final : public Side, public StreamListener {
 
   void resume() override {}
   void credit(size_t count) override;
-  Room reserve(size_t most) override { return tunnel_->session().reserve_data(*stream_, most); }
+  void reserve(size_t most, Pieces& places) override {
+    tunnel_->session().reserve_data(*stream_, most, places);
+  }
   void commit(size_t count) override { tunnel_->session().commit_data(*stream_, count); }
   // Streams are filled in place.
-  size_t write(Bytes) override { return 0; }
+  size_t write(const Pieces&) override { return 0; }
   void end() override { tunnel_->session().end(*stream_); }
   bool closed() const override { return gone_; }
   std::optional<std::string> shutdown_failure() const override;
   void abandon() override;
 
   void on_response(int status, std::vector<HeaderField> headers) override;
-  void on_data(Bytes bytes) override;
+  void on_data(Room bytes) override;
+  void on_batch_end() override;
   void on_end() override;
   void on_reset(Http2Error code) override;
   void on_lost(TunnelLoss loss, const std::string& reason) override;
@@ -52,6 +55,7 @@ class StreamSide final : public Side, public StreamListener {
   std::shared_ptr<Http2Stream> stream_;
   size_t uncredited_ = 0;  // delivered, and not yet taken
   ByteQueue early_;
+  std::unique_ptr<Pieces> batch_;  // heard in this batch, and not delivered yet
   bool gone_ = false;  // reset, or lost with its tunnel
   Http2Error code_ = Http2Error::no_error;
   TunnelLoss loss_ = TunnelLoss::no;

@@ -15,22 +15,39 @@ StreamTransport::~StreamTransport() {
 
 ssize_t StreamTransport::send(Bytes bytes) {
   if (!stream_->open || stream_->local_ended) return -1;
-  Room room = outer_->session().reserve_data(*stream_, bytes.size());
-  if (room.empty()) return 0;
-  std::memcpy(room.data(), bytes.data(), room.size());
-  outer_->session().commit_data(*stream_, room.size());
-  return static_cast<ssize_t>(room.size());
+  Pieces places;
+  outer_->session().reserve_data(*stream_, bytes.size(), places);
+  if (places.empty()) return 0;
+  for (size_t i = 0; i < places.count(); i++) {
+    Bytes place = places.at(i);
+    std::memcpy(const_cast<uint8_t*>(place.data()), bytes.data(), place.size());
+    bytes = bytes.subspan(place.size());
+  }
+  outer_->session().commit_data(*stream_, places.size());
+  return static_cast<ssize_t>(places.size());
 }
 
 void StreamTransport::finish() { outer_->session().end(*stream_); }
 
-void StreamTransport::close() { outer_->session().reset(*stream_, Http2Error::cancel); }
+void StreamTransport::close() {
+  hold(0);
+  outer_->session().reset(*stream_, Http2Error::cancel);
+}
 
-void StreamTransport::on_data(Bytes bytes) {
+void StreamTransport::on_data(Room bytes) {
   auto inner = inner_.shared_from_this();
+  uncredited_ += bytes.size();
   inner->on_bytes(bytes);
-  // Taken whatever became of it: what the inner tunnel holds back is bounded by its own windows.
-  outer_->session().credit(*stream_, bytes.size());
+  hold(inner->session().held());
+}
+
+// The peer may send as much more as the inner tunnel has passed on: what it holds would otherwise be held twice, in
+// its own windows and again in this stream's.
+void StreamTransport::hold(size_t count) {
+  if (uncredited_ <= count) return;
+  size_t passed_on = uncredited_ - count;
+  uncredited_ = count;
+  outer_->session().credit(*stream_, passed_on);
 }
 
 void StreamTransport::on_end() { inner_.on_transport_end(0); }

@@ -12,9 +12,11 @@ class StreamTransport final : public Transport, public StreamListener {
   ssize_t send(Bytes bytes) override;
   void finish() override;
   void close() override;
+  void hold(size_t count) override;
 
   void on_response(int, std::vector<HeaderField>) override {}
-  void on_data(Bytes bytes) override;
+  void on_data(Room bytes) override;
+  void on_batch_end() override {}
   void on_end() override;
   void on_reset(Http2Error) override;
   void on_lost(TunnelLoss loss, const std::string& reason) override;
@@ -24,6 +26,7 @@ class StreamTransport final : public Transport, public StreamListener {
   std::shared_ptr<Tunnel> outer_;
   std::shared_ptr<Http2Stream> stream_;
   Tunnel& inner_;
+  size_t uncredited_ = 0;  // received, and no credit given for it yet
 };
 
 }  // namespace culvert

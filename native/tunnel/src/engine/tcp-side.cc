@@ -50,54 +50,73 @@ void TcpSide::broke() {
 }
 
 void TcpSide::pump() {
+  Pieces places;
   int reads = 0;
   while (fd_.get() >= 0 && readable_ && outward != nullptr && outward->phase() == Direction::Phase::copying) {
     if (outward->holds()) return;
     if (reads++ == kReads) return again_.next_round();
     Side& sink = outward->sink();
-    bool lost = sink.closed();
-    Room room = lost ? loop_.copy_buffer().first(1) : sink.reserve(read_size_);
-    if (room.empty()) return;
-    ssize_t count = recv(fd_.get(), room.data(), room.size(), 0);
-    if (count > 0) {
-      if (lost) return outward->fail_data();
-      auto got = static_cast<size_t>(count);
-      outward->bytes += got;
-      sink.commit(got);
-      if (got == room.size()) {
-        if (got == read_size_) read_size_ = std::min(read_size_ * 4, kLargestRead);
-      } else {
-        if (!hung_up_) readable_ = false;
-        if (got < read_size_ / 8) read_size_ = std::max(read_size_ / 2, kSmallestRead);
-      }
-      continue;
-    }
-    if (count < 0 && errno == EINTR) continue;
-    readable_ = false;
-    if (count == 0) return outward->source_ended();
-    if (errno == EAGAIN) return;
+    if (sink.closed()) return look_for_lost_data();
+    sink.reserve(read_size_, places);
+    if (places.empty()) return;
+    ssize_t count = readv(fd_.get(), places.data(), static_cast<int>(places.count()));
     int error = errno;
-    if (is_disconnect(error)) outward->source_ended();
-    else outward->source_closed("io error: " + os_error(error));
-    broke();
+    sink.commit(count > 0 ? static_cast<size_t>(count) : 0);
+    if (count <= 0) {
+      if (count < 0 && error == EINTR) continue;
+      return read_ended(count == 0 ? 0 : error);
+    }
+    auto got = static_cast<size_t>(count);
+    outward->bytes += got;
+    if (got == places.size()) {
+      if (got == read_size_) read_size_ = std::min(read_size_ * 4, kLargestRead);
+    } else {
+      if (!hung_up_) readable_ = false;
+      if (got < read_size_ / 8) read_size_ = std::max(read_size_ / 2, kSmallestRead);
+    }
   }
 }
 
-Room TcpSide::reserve(size_t most) {
-  if (inward->holds()) return {};
-  return loop_.copy_buffer().first(std::min(most, loop_.copy_buffer().size()));
+// The sink takes nothing any more: data that still comes is lost, an end is just an end.
+void TcpSide::look_for_lost_data() {
+  uint8_t byte;
+  ssize_t count = recv(fd_.get(), &byte, 1, 0);
+  if (count > 0) return outward->fail_data();
+  read_ended(count == 0 ? 0 : errno);
+}
+
+// Nothing more for now, or ever; 0: the end of data.
+void TcpSide::read_ended(int error) {
+  readable_ = false;
+  if (error == 0) return outward->source_ended();
+  if (error == EAGAIN || error == EINTR) return;
+  if (is_disconnect(error)) outward->source_ended();
+  else outward->source_closed("io error: " + os_error(error));
+  broke();
+}
+
+void TcpSide::reserve(size_t most, Pieces& places) {
+  places.clear();
+  Room buffer = loop_.copy_buffer();
+  if (!inward->holds()) places.add(buffer.first(std::min(most, buffer.size())));
 }
 
 void TcpSide::commit(size_t count) {
+  if (count == 0) return;
   Bytes data = loop_.copy_buffer().first(count);
-  size_t taken = write(data);
+  Pieces pieces;
+  pieces.add(data);
+  size_t taken = write(pieces);
   if (taken < count) inward->hold(data.subspan(taken));
   if (closed()) inward->sink_closed();
 }
 
-size_t TcpSide::write(Bytes bytes) {
+size_t TcpSide::write(const Pieces& bytes) {
   if (closed() || !writable_) return 0;
-  ssize_t sent = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(bytes.data());
+  message.msg_iovlen = bytes.count();
+  ssize_t sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
   if (sent < 0) {
     if (errno != EAGAIN && errno != EINTR) broken_ = true;
     sent = 0;

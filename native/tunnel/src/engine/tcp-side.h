@@ -21,9 +21,9 @@ class TcpSide final : public Side, public Pollable {
 
   void resume() override { pump(); }
   void credit(size_t) override {}
-  Room reserve(size_t most) override;
+  void reserve(size_t most, Pieces& places) override;
   void commit(size_t count) override;
-  size_t write(Bytes bytes) override;
+  size_t write(const Pieces& bytes) override;
   void end() override;
   bool closed() const override { return fd_.get() < 0 || broken_; }
   std::optional<std::string> shutdown_failure() const override { return std::nullopt; }
@@ -33,6 +33,8 @@ class TcpSide final : public Side, public Pollable {
 
  private:
   void pump();
+  void look_for_lost_data();
+  void read_ended(int error);
   void broke();
 
   Loop& loop_;

@@ -1,40 +1,41 @@
 #pragma once
-#include <sys/types.h>
-
 #include <string>
 
-#include "bytes.h"
+#include "frame-output.h"
 
 namespace culvert {
 
-// TLS over bytes that somebody else moves. OpenSSL does all of it today; the own record layer takes over after the
-// handshake behind this same interface.
-class TlsChannel {
+// TLS after its handshake, over bytes that somebody else moves: frames in are sealed to ciphertext, ciphertext is opened
+// to plaintext.
+class TlsChannel : public FrameOutput {
  public:
-  enum class Handshake { unfinished, done, failed };
+  // Ciphertext of the peer, which may be opened in place. It stays the caller's and is used up by calls of `read` until
+  // that has nothing more.
+  virtual void feed(Room ciphertext) = 0;
 
-  virtual ~TlsChannel() = default;
+  enum class Got { nothing, data, closed, failed };
+  struct Plaintext {
+    Got got;
+    Room bytes;
+  };
+  // The next plaintext: in `scratch` (which takes a whole record), or somewhere else until `finish_reading`.
+  virtual Plaintext read(Room scratch) = 0;
+  // What was read is not needed any more.
+  virtual void finish_reading() {}
 
-  // Ciphertext of the peer. It stays the caller's and is used up by calls of `handshake` and `read` until these want
-  // more; only then may it go.
-  virtual void feed(Bytes ciphertext) = 0;
-  virtual Handshake handshake() = 0;
-
-  static constexpr ssize_t kNothing = 0, kFailed = -1, kClosed = -2;
-  // Plaintext: how much, or one of the above.
-  virtual ssize_t read(Room room) = 0;
-  // Seals all of it into `out`. False when the connection cannot be used any more.
-  virtual bool write(Bytes plaintext) = 0;
-  // Puts a close_notify into `out`.
+  // Makes ciphertext of what was committed. False when the connection cannot be used any more.
+  virtual bool seal() = 0;
+  // Ends the ciphertext with a close_notify.
   virtual void close() = 0;
+
+  // Ciphertext for the peer, of which so much was sent.
+  virtual Bytes sealed() const = 0;
+  virtual void sent(size_t count) = 0;
 
   // Why it failed, in the words operators of ambient meshes search for.
   virtual std::string reason() const = 0;
-  // First SPIFFE id in the peer's leaf; empty: none.
-  virtual std::string peer_identity() const = 0;
 
-  // Ciphertext for the peer.
-  ByteQueue out;
+  static constexpr size_t kLargestPlaintext = 16384;
 };
 
 }  // namespace culvert

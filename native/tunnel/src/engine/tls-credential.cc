@@ -97,6 +97,7 @@ SSL_CTX* make_context(bool server) {
   SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_cert_verify_callback(context, OpensslChannel::verify_peer, nullptr);
+  SSL_CTX_set_keylog_callback(context, OpensslChannel::note_secret);
   static const unsigned char h2[] = "\x02h2";
   if (server) SSL_CTX_set_alpn_select_cb(context, select_h2, nullptr);
   else SSL_CTX_set_alpn_protos(context, h2, 3);

@@ -81,7 +81,7 @@ void TunnelPool::create(const std::string& key, Group& group) {
       mine.creating = std::make_shared<Tunnel>(
           pod_.loop(),
           Tunnel::Options{Http2Session::Role::client, hop.credential, hop.expected_identities, pod_.settings().http2,
-                          pod_.settings().sockets.handshake_timeout},
+                          pod_.settings().tls, pod_.settings().sockets.handshake_timeout},
           this);
       creating_[mine.creating.get()] = key;
       auto tunnel = mine.creating;

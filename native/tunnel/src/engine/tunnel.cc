@@ -2,8 +2,6 @@
 
 #include <cerrno>
 
-#include "openssl-channel.h"
-
 namespace culvert {
 
 namespace {
@@ -24,7 +22,7 @@ PeerRule peer_rule(const Tunnel::Options& options) {
 
 Tunnel::Tunnel(Loop& loop, Options options, TunnelOwner* owner)
     : loop_(loop), options_(std::move(options)), owner_(owner),
-      channel_(std::make_unique<OpensslChannel>(*options_.credential, peer_rule(options_))),
+      openssl_(std::make_unique<OpensslChannel>(*options_.credential, peer_rule(options_))), channel_(openssl_.get()),
       session_(options_.role, options_.http2, *this), flush_(loop, [this] { flush(); }),
       wake_(loop, [this] { session_.wake_blocked(); }), deadline_(loop, [this] { on_handshake_timeout(); }),
       ping_(loop, [this] { on_ping_time(); }) {}
@@ -35,7 +33,7 @@ void Tunnel::start(std::unique_ptr<Transport> transport) {
   if (!is_server()) shake_hands();
 }
 
-void Tunnel::on_bytes(Bytes ciphertext) {
+void Tunnel::on_bytes(Room ciphertext) {
   auto self = shared_from_this();
   if (state_ == State::closing || state_ == State::closed) return;
   channel_->feed(ciphertext);
@@ -44,29 +42,32 @@ void Tunnel::on_bytes(Bytes ciphertext) {
 }
 
 void Tunnel::shake_hands() {
-  TlsChannel::Handshake result = channel_->handshake();
-  if (!channel_->out.empty()) flush_.this_round();
-  if (result == TlsChannel::Handshake::failed) return fail_handshake(channel_->reason());
-  if (result == TlsChannel::Handshake::unfinished) return;
+  OpensslChannel::Handshake result = openssl_->handshake();
+  if (!channel_->sealed().empty()) flush_.this_round();
+  if (result == OpensslChannel::Handshake::failed) return fail_handshake(channel_->reason());
+  if (result == OpensslChannel::Handshake::unfinished) return;
   state_ = State::open;
-  peer_identity_ = channel_->peer_identity();
+  peer_identity_ = openssl_->peer_identity();
   if (!is_server()) deadline_.stop();
-  session_.start();
+  use_own_records();
+  session_.start(*channel_);
   ping_.start(kPingInterval);
   if (owner_ != nullptr) owner_->on_tunnel_open(*this);
 }
 
+void Tunnel::use_own_records() {
+  if (!options_.tls.own_records) return;
+  records_ = RecordChannel::take_over(*openssl_, options_.tls.records_per_key);
+  if (records_ == nullptr) return;
+  channel_ = records_.get();
+  openssl_.reset();
+}
+
 void Tunnel::read_plaintext() {
-  Room buffer = loop_.plain_buffer(options_.depth);
-  size_t have = 0;
-  ssize_t count;
-  do {
-    count = channel_->read(buffer.subspan(have));
-    if (count > 0) have += static_cast<size_t>(count);
-    // A record is at most 16 KiB; what does not fit whole waits for the next turn.
-    if (have == 0 || (count > 0 && buffer.size() - have >= 16384)) continue;
-    bool good = session_.receive(buffer.first(have));
-    have = 0;
+  Room buffer = loop_.plain_buffer(options_.depth), scratch = buffer;
+  TlsChannel::Plaintext read;
+  while ((read = channel_->read(scratch)).got == TlsChannel::Got::data) {
+    bool good = session_.receive(read.bytes);
     if (state_ != State::open) return;
     if (!good) {
       if (is_server() && !session_.greeted() && owner_ != nullptr && !reported_) {
@@ -76,9 +77,18 @@ void Tunnel::read_plaintext() {
       return lose(TunnelLoss::error, session_.reason());
     }
     if (session_.greeted() && is_server()) deadline_.stop();
-  } while (count > 0);
-  if (count == TlsChannel::kClosed) lose(TunnelLoss::eof, "connection closed by its peer");
-  if (count == TlsChannel::kFailed) lose(TunnelLoss::error, channel_->reason());
+    if (read.bytes.data() != scratch.data()) continue;
+    scratch = scratch.subspan(read.bytes.size());
+    if (scratch.size() >= TlsChannel::kLargestPlaintext) continue;
+    session_.end_batch();
+    if (state_ != State::open) return;
+    scratch = buffer;
+  }
+  session_.end_batch();
+  if (state_ != State::open) return;
+  channel_->finish_reading();
+  if (read.got == TlsChannel::Got::closed) lose(TunnelLoss::eof, "connection closed by its peer");
+  if (read.got == TlsChannel::Got::failed) lose(TunnelLoss::error, channel_->reason());
 }
 
 void Tunnel::on_transport_end(int error) {
@@ -94,26 +104,19 @@ void Tunnel::on_transport_end(int error) {
   }
 }
 
-bool Tunnel::seal() {
-  if (session_.out.empty()) return true;
-  bool good = channel_->write(session_.out.bytes());
-  session_.out.clear();
-  return good;
-}
-
 void Tunnel::flush() {
   auto self = shared_from_this();
   if (state_ == State::closed || transport_ == nullptr) return;
-  if (state_ == State::open && !seal()) return lose(TunnelLoss::error, channel_->reason());
-  while (!channel_->out.empty()) {
-    ssize_t sent = transport_->send(channel_->out.bytes());
+  if (state_ == State::open && !channel_->seal()) return lose(TunnelLoss::error, channel_->reason());
+  while (!channel_->sealed().empty()) {
+    ssize_t sent = transport_->send(channel_->sealed());
     if (sent == 0) return;
     if (sent < 0) {
       if (state_ == State::handshake) fail_handshake("tls handshake eof");
       else if (state_ == State::open) lose(TunnelLoss::error, os_error(EPIPE));
       return close();
     }
-    channel_->out.consume(static_cast<size_t>(sent));
+    channel_->sent(static_cast<size_t>(sent));
   }
   if (state_ == State::closing) {
     if (!finished_) transport_->finish();
@@ -146,10 +149,10 @@ void Tunnel::destroy() {
   if (state_ == State::open) {
     if (is_server()) session_.shut_down();
     session_.lose(TunnelLoss::error, "the tunnel was closed");
-    seal();
+    channel_->seal();
   }
   // Whether the peer takes it or not.
-  if (transport_ != nullptr && !channel_->out.empty()) transport_->send(channel_->out.bytes());
+  if (transport_ != nullptr && !channel_->sealed().empty()) transport_->send(channel_->sealed());
   close();
 }
 
@@ -224,7 +227,7 @@ void Tunnel::lose(TunnelLoss loss, const std::string& reason) {
 void Tunnel::linger() {
   if (state_ == State::closed) return;
   if (state_ == State::open) {
-    seal();
+    channel_->seal();
     channel_->close();
     state_ = State::closing;
     if (owner_ != nullptr) owner_->on_tunnel_changed(*this);
@@ -242,7 +245,7 @@ void Tunnel::close() {
   state_ = State::closed;
   deadline_.stop();
   ping_.stop();
-  channel_->out.clear();
+  channel_->sent(channel_->sealed().size());
   if (transport_ != nullptr) transport_->close();
   loop_.let_go(self);
   loop_.retire(self);

@@ -5,7 +5,8 @@
 #include "http2-session.h"
 #include "loop.h"
 #include "peer-identity.h"
-#include "tls-channel.h"
+#include "openssl-channel.h"
+#include "record-channel.h"
 #include "values.h"
 
 namespace culvert {
@@ -21,6 +22,8 @@ class Transport {
   // Everything was sent: half-close.
   virtual void finish() = 0;
   virtual void close() = 0;
+  // So much of what was received is still held here.
+  virtual void hold(size_t) {}
 };
 
 class TunnelOwner {
@@ -46,6 +49,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
     std::shared_ptr<const TlsCredential> credential;
     std::vector<std::string> expected_identities;
     Http2Settings http2;
+    TlsSettings tls;
     int handshake_timeout = 0;
     int depth = 0;  // 1: inside a stream of another
   };
@@ -57,6 +61,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   Http2Session& session() { return session_; }
   bool usable() const { return state_ == State::open && session_.usable(); }
   size_t streams() const { return session_.streams(); }
+  Loop& loop() { return loop_; }
   const std::string& peer_identity() const { return peer_identity_; }
   bool is_server() const { return options_.role == Http2Session::Role::server; }
 
@@ -69,7 +74,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   void forget_owner() { owner_ = nullptr; }
 
   // The transport's.
-  void on_bytes(Bytes ciphertext);
+  void on_bytes(Room ciphertext);
   void on_sendable() { flush_.this_round(); }
   // 0: the peer ended it; else an errno.
   void on_transport_end(int error);
@@ -79,15 +84,15 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
 
   void on_request(std::shared_ptr<Http2Stream> stream, Http2Request request) override;
   void on_output() override { flush_.this_round(); }
+  void on_credit() override { if (transport_ != nullptr) transport_->hold(session_.held()); }
   void on_stream_ended() override;
   void on_goaway() override;
   void on_pong(Http2Session::Ping ping) override;
-  size_t unsent() const override { return channel_->out.size(); }
 
   void shake_hands();
+  void use_own_records();
   void read_plaintext();
   void flush();
-  bool seal();
   void on_handshake_timeout();
   void on_ping_time();
   void fail_handshake(std::string detail);
@@ -100,7 +105,9 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   TunnelOwner* owner_;
   State state_ = State::handshake;
   std::unique_ptr<Transport> transport_;
-  std::unique_ptr<TlsChannel> channel_;
+  std::unique_ptr<OpensslChannel> openssl_;  // for the handshake at least
+  std::unique_ptr<RecordChannel> records_;
+  TlsChannel* channel_;
   Http2Session session_;
   std::string peer_identity_;
   Deferred flush_, wake_;

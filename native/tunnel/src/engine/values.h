@@ -42,6 +42,13 @@ struct Http2Settings {
   uint32_t stream_window = 4194304, connection_window = 16777216, max_frame_size = 1048576;
 };
 
+struct TlsSettings {
+  // After the handshake; else all of TLS is OpenSSL's.
+  bool own_records = true;
+  // Far below what AES-GCM bears (2^24.5, RFC 8446 5.5): 64 GiB of full records.
+  uint64_t records_per_key = 1 << 22;
+};
+
 struct PoolSettings {
   uint32_t max_streams_per_tunnel = 100;
   int64_t unused_release = 300000;  // milliseconds
@@ -57,6 +64,7 @@ struct PodSettings {
   std::vector<ListenerAddress> listeners;
   SocketSettings sockets;
   Http2Settings http2;
+  TlsSettings tls;
   PoolSettings pool;
 };
 
