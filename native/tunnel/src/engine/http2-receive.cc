@@ -156,6 +156,8 @@ bool Http2Session::on_data_part(Room part) {
     padding_ = part[0];
     if (padding_ >= frame_.length) return broken(Http2Error::protocol_error, "a frame is all padding");
     part = part.subspan(1);
+    bool empty = padding_ + 1 == frame_.length && (frame_.flags & flag::end_stream) == 0;
+    if (empty && !count_nuisance()) return false;
   }
   // The padding is what stands last in the frame.
   size_t behind = padding_ > frame_left_ ? padding_ - frame_left_ : 0;

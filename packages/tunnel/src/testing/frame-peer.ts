@@ -24,6 +24,8 @@ export class FramePeer {
   readonly socket: tls.TLSSocket
   readonly frames: Frame[] = []
   ended = false
+  /** PINGs of the other side; without answers its keepalive ends the tunnel. */
+  answersPings = true
   readonly #reader = new FrameReader()
   readonly #waiters = new Set<() => void>()
   #prefaceLeft: number
@@ -99,8 +101,8 @@ export class FramePeer {
     this.#prefaceLeft -= skipped
     for (const one of this.#reader.push(bytes.subarray(skipped))) {
       this.frames.push(one)
-      // Of our keepalive: without an answer the tunnel would go.
-      if (one.type === TYPE.ping && one.flags === 0) this.send(frame(TYPE.ping, FLAG.ack, 0, one.payload))
+      if (this.answersPings && one.type === TYPE.ping && one.flags === 0)
+        this.send(frame(TYPE.ping, FLAG.ack, 0, one.payload))
     }
     this.#changed()
   }
