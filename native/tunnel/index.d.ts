@@ -14,7 +14,9 @@ export function credential(
   certificateChain: string,
   privateKey: string,
   roots: string,
-  trustDomain: string | undefined
+  trustDomain: string | undefined,
+  tls12: boolean,
+  postQuantumOnly: boolean
 ): NativeCredential
 /** Of the headers that it was compiled with. */
 export const opensslVersion: string
@@ -87,6 +89,8 @@ export interface NativeEngine {
   tunnel: (pod: PodId, id: ConnectionId, toIp: string, toPort: number, ...hops: readonly HopValue[]) => void
   giveCredential: (pod: PodId, id: ConnectionId, credential: NativeCredential | undefined) => void
   cut: (pod: PodId, id: ConnectionId) => void
+  /** DER revocation lists; throws when one cannot be parsed. Before the first call nobody looks. */
+  revoke: (lists: readonly Uint8Array[]) => void
   drain: (pod: PodId) => void
   drainDeadline: (pod: PodId) => void
   close: (pod: PodId) => void

@@ -2,7 +2,7 @@ import { credential, Engine, type NativeEngine, type NativeEvents, type PodId } 
 import type { DataPath, PodHandler, PodOptions, PodPath } from './data-path.ts'
 import { TunnelError } from './errors.ts'
 import type { TunnelLog } from './log.ts'
-import { NativeCredentials } from './native-credentials.ts'
+import { NativeCredentials, type TlsProfile } from './native-credentials.ts'
 import { NativePod } from './native-pod.ts'
 
 export interface DataPathOptions {
@@ -17,7 +17,8 @@ export interface DataPathOptions {
   readonly tls?: DataPathTls
 }
 
-export interface DataPathTls {
+/** Without `tls12` and `postQuantumOnly`: TLS 1.3 alone, with every group of the specification. */
+export interface DataPathTls extends Partial<TlsProfile> {
   /** TLS records by the engine itself after OpenSSL's handshake, or all of it by OpenSSL. Default 'own'. */
   readonly records?: 'own' | 'openssl'
   /** The engine's own records under one key, before a KeyUpdate. Default 2^22, well below the limit of AES-GCM. */
@@ -42,6 +43,12 @@ export interface DataPathLimits {
 const DEFAULT_BUFFERED_BYTES = 1_073_741_824
 
 export interface EngineDataPath extends DataPath {
+  /**
+   * Revocation lists, DER: docs/spec/identity-ca.md 4.8. New handshakes go by them, live connections of peers whose path
+   * is revoked now end with REVOKED. While this was never called nobody looks, and what began then is never revoked.
+   * @throws when one cannot be parsed; nothing has changed then
+   */
+  revoke: (lists: readonly Uint8Array[]) => void
   /** Connections and tunnels on each data thread in use. */
   loads: () => readonly number[]
 }
@@ -66,7 +73,7 @@ class NativeDataPath implements EngineDataPath {
       ownRecords: tls.records !== 'openssl',
       recordsPerKey: Math.max(1, tls.recordsPerKey ?? DEFAULT_RECORDS_PER_KEY)
     }
-    this.#credentials = new NativeCredentials(credential)
+    this.#credentials = new NativeCredentials(credential, { tls12: false, postQuantumOnly: false, ...tls })
     this.#engine = new Engine(
       threads,
       mostThreads,
@@ -101,6 +108,10 @@ class NativeDataPath implements EngineDataPath {
     // No event of it can have come yet: they come on this thread, in batches.
     this.#pods.set(id, pod)
     return pod
+  }
+
+  revoke(lists: readonly Uint8Array[]): void {
+    this.#commands().revoke(lists)
   }
 
   loads(): readonly number[] {

@@ -64,7 +64,7 @@ export function configView(settings: Settings): Readonly<Record<string, unknown>
       self === undefined ? null : `spiffe://${settings.trustDomain}/ns/${self.namespace}/sa/${self.serviceAccount}`,
     ztunnelWorkload: self ?? null,
     ipv6Enabled: sockets.ipv6,
-    crlPath: null,
+    crlPath: settings.crlPath ?? null,
     enableEnhancedBaggage: settings.responseBaggage
   }
 }

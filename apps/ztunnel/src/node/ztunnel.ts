@@ -18,6 +18,7 @@ import { createNodeDiscovery } from './discovery.ts'
 import { createHostnameResolver } from './hostname-resolver.ts'
 import { loadLocalConfig } from './local-config.ts'
 import { createNodeContext } from './node-context.ts'
+import { followRevocations } from './revocations.ts'
 
 export interface ZtunnelOptions {
   readonly settings: Settings
@@ -79,14 +80,25 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     resolveHostname: createHostnameResolver({ config: resolver, hosts, ipv6 })
   })
   const dnsLog = log.scope('ztunnel::dns::server')
+  const dataPath = createDataPath({
+    log: log.scope('ztunnel::proxy'),
+    threads: settings.threads.start,
+    mostThreads: settings.threads.most,
+    tls: settings.tls
+  })
+  const followingFiles = new AbortController()
+  if (settings.crlPath !== undefined) {
+    followRevocations({
+      file: settings.crlPath,
+      revoke: lists => dataPath.revoke(lists),
+      log: log.scope('ztunnel::tls::crl'),
+      signal: followingFiles.signal
+    })
+  }
   const starter: PodStarterOptions = {
     node,
     settings,
-    dataPath: createDataPath({
-      log: log.scope('ztunnel::proxy'),
-      threads: settings.threads.start,
-      mostThreads: settings.threads.most
-    }),
+    dataPath,
     dns: dnsEnabled
       ? {
           settings: settings.dns,
@@ -155,6 +167,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const stop = async (): Promise<void> => {
     const deadline = AbortSignal.timeout(settings.terminationDeadline)
     stopDiscovery.abort()
+    followingFiles.abort()
     await Promise.all([
       sharedPods?.drain({ deadline }),
       ...own.map(pod => pod.drain({ deadline })),

@@ -8,6 +8,7 @@ export interface TrafficMetrics {
   readonly received: Counter
   readonly sent: Counter
   readonly onDemandDns: Counter
+  readonly revoked: Counter
   readonly sockets: Gauge
 }
 
@@ -23,6 +24,11 @@ export function declareTrafficMetrics(metrics: Metrics): TrafficMetrics {
     received: counter('istio_tcp_received_bytes', 'The bytes received from clients by servers over TCP.'),
     sent: counter('istio_tcp_sent_bytes', 'The bytes sent to clients by servers over TCP.'),
     onDemandDns: counter('istio_on_demand_dns', 'Lookups for workloads known by hostname only (unstable).'),
+    revoked: metrics.counter({
+      name: 'istio_crl_policy_rejections',
+      help: 'Connections that ended because the certificate of their peer was revoked.',
+      labels: ['reporter']
+    }),
     failed: counter('istio_tcp_connections_failed', 'The total number of TCP connections that failed (unstable).'),
     sockets: metrics.gauge({
       name: 'istio_tcp_sockets_open',

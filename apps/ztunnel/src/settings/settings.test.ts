@@ -53,6 +53,26 @@ describe('errors', () => {
   })
 })
 
+describe('tls', () => {
+  it.each([
+    { variables: {}, tls: { tls12: false, postQuantumOnly: false }, crlPath: undefined },
+    {
+      variables: { TLS12_ENABLED: 'true', CRL_PATH: '/x' },
+      tls: { tls12: true, postQuantumOnly: false },
+      crlPath: '/x'
+    },
+    {
+      variables: { TLS12_ENABLED: '1', CRL_PATH: '' },
+      tls: { tls12: false, postQuantumOnly: false },
+      crlPath: undefined
+    },
+    { variables: { COMPLIANCE_POLICY: 'pqc' }, tls: { tls12: false, postQuantumOnly: true }, crlPath: undefined },
+    { variables: { COMPLIANCE_POLICY: 'fips' }, tls: { tls12: false, postQuantumOnly: false }, crlPath: undefined }
+  ])('$variables means $tls and $crlPath', ({ variables, tls, crlPath }) => {
+    expect(settings(variables as Record<string, string>)).toMatchObject({ tls, crlPath })
+  })
+})
+
 describe('data threads', () => {
   it.each([
     { cpus: 2, start: 1, most: 2 },

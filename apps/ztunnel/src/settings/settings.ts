@@ -13,6 +13,9 @@ export interface Settings {
   readonly zdsPath: string
   readonly sockets: SocketSettings
   readonly threads: ThreadSettings
+  /** Of tunnels. */
+  readonly tls: { readonly tls12: boolean; readonly postQuantumOnly: boolean }
+  readonly crlPath: string | undefined
   readonly enableProxy: boolean
   readonly terminationDeadline: number
   readonly network: string
@@ -128,6 +131,8 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     dedicated,
     zdsPath: environment.get('INPOD_UDS') ?? '/var/run/ztunnel/ztunnel.sock',
     sockets: readSockets(read, dedicated === undefined),
+    tls: { tls12, postQuantumOnly: environment.get('COMPLIANCE_POLICY') === 'pqc' },
+    crlPath: environment.get('CRL_PATH') || undefined,
     threads: readThreads(read, proxyConfig.concurrency, files.cpus),
     enableProxy,
     terminationDeadline: readDeadline(read),

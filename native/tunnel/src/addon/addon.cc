@@ -21,7 +21,8 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
                         InstanceMethod("cut", &JsEngine::cut), InstanceMethod("drain", &JsEngine::drain),
                         InstanceMethod("drainDeadline", &JsEngine::drain_deadline),
                         InstanceMethod("close", &JsEngine::close), InstanceMethod("flush", &JsEngine::flush),
-                        InstanceMethod("loads", &JsEngine::loads), InstanceMethod("stop", &JsEngine::stop)});
+                        InstanceMethod("loads", &JsEngine::loads), InstanceMethod("revoke", &JsEngine::revoke),
+                        InstanceMethod("stop", &JsEngine::stop)});
   }
 
   explicit JsEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<JsEngine>(info),
@@ -96,6 +97,21 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   void drain_deadline(const Napi::CallbackInfo& info) { if (engine_ != nullptr) engine_->drain_deadline(pod(info)); }
   void close(const Napi::CallbackInfo& info) { if (engine_ != nullptr) engine_->close(pod(info)); }
 
+  void revoke(const Napi::CallbackInfo& info) {
+    if (engine_ == nullptr) return;
+    auto array = info[0].As<Napi::Array>();
+    std::vector<std::string> lists;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+      auto der = array.Get(i).As<Napi::Uint8Array>();
+      lists.emplace_back(reinterpret_cast<const char*>(der.Data()), der.ByteLength());
+    }
+    try {
+      engine_->revoke(std::make_shared<const culvert::Revocations>(lists));
+    } catch (const std::runtime_error& error) {
+      throw Napi::Error::New(info.Env(), error.what());
+    }
+  }
+
   void flush(const Napi::CallbackInfo&) {
     if (engine_ != nullptr) engine_->flush();
   }
@@ -127,13 +143,14 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   EventHandlers handlers_;
 };
 
-// (certificateChain, privateKey, roots, trustDomain | undefined): parsed once, for any number of connections.
+// (certificateChain, privateKey, roots, trustDomain | undefined, tls12, postQuantumOnly): parsed once, for any number of connections.
 Napi::Value make_credential(const Napi::CallbackInfo& info) {
   std::optional<std::string> trust_domain;
   if (info[3].IsString()) trust_domain = info[3].As<Napi::String>();
   try {
     auto parsed = std::make_shared<const culvert::TlsCredential>(
-        info[0].ToString(), info[1].ToString(), info[2].ToString(), std::move(trust_domain));
+        info[0].ToString(), info[1].ToString(), info[2].ToString(), std::move(trust_domain),
+        culvert::TlsProfile{info[4].ToBoolean(), info[5].ToBoolean()});
     return Napi::External<SharedCredential>::New(info.Env(), new SharedCredential(std::move(parsed)),
                                                  [](Napi::Env, SharedCredential* held) { delete held; });
   } catch (const std::runtime_error& error) {

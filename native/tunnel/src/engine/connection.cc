@@ -138,6 +138,14 @@ void Connection::direction_done() {
   finish(send_.failure() ? send_.failure() : receive_.failure());
 }
 
+bool Connection::revoked() const {
+  if (is_stream() && static_cast<StreamSide&>(*client_).tunnel().revoked()) return true;
+  if (inner_ != nullptr && inner_->revoked()) return true;
+  if (outer_ != nullptr) return outer_->tunnel().revoked();
+  bool tunnelled = through_.outer.credential != nullptr && server_ != nullptr;
+  return tunnelled && static_cast<StreamSide&>(*server_).tunnel().revoked();
+}
+
 void Connection::cut(FailureCode code) { finish(Failure{code, ""}); }
 
 void Connection::tell_progress() {

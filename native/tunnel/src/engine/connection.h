@@ -20,6 +20,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
 
   void watch_client_stream();
   void decide(Decision decision);
+  // A tunnel that it uses ends at one whose certificate was revoked.
+  bool revoked() const;
   // Ends it; how outranks what that breaks.
   void cut(FailureCode code);
   void tell_progress();

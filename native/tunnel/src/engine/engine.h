@@ -37,6 +37,7 @@ class Engine {
   void decide(PodId pod, ConnectionId id, Decision decision);
   void give_credential(PodId pod, ConnectionId id, std::shared_ptr<const TlsCredential> credential);
   void cut(PodId pod, ConnectionId id);
+  void revoke(std::shared_ptr<const Revocations> revocations) { workers_.revoke(std::move(revocations)); }
   void drain(PodId pod);
   void drain_deadline(PodId pod);
   void close(PodId pod);

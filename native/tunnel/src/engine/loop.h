@@ -22,6 +22,7 @@ class Pollable {
 };
 
 class Loop;
+class Revocations;
 
 // Whether a thread uses all that a CPU has, by looks at its times at least a second apart, in milliseconds.
 class CpuMeter {
@@ -104,6 +105,9 @@ class Loop {
   // Keeps an object that waits for nobody's sake but its peer's, until it is let go or the loop ends.
   void keep(std::shared_ptr<void> object) { kept_.insert(std::move(object)); }
   void let_go(const std::shared_ptr<void>& object) { kept_.erase(object); }
+
+  // What peers may not show any more; null: nobody looks. Of this thread's use only.
+  std::shared_ptr<const Revocations> revocations;
 
   // Connections and tunnels that live here or are on their way; of any thread's reading.
   std::atomic<uint32_t> load = 0;

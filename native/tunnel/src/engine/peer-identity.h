@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "revocations.h"
+
 namespace culvert {
 
 // Whom a peer's leaf must name (docs/spec/hbone.md 1.1). The lists are TypeScript's; here they are compared.
@@ -12,6 +14,9 @@ struct PeerRule {
   bool server = false;                             // the peer is the server
   std::vector<std::string> expected_identities;    // of which a server must hold one
   std::optional<std::string> trust_domain;         // of which a client must be; none: not checked
+  // What is revoked at the moment, null while nobody asks; then also where to leave the path, for a later look.
+  const std::shared_ptr<const Revocations>* revocations = nullptr;
+  CertificatePath* path = nullptr;
 };
 
 // The URI subject alternative names of a certificate, in order, unparsed.

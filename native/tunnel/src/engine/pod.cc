@@ -245,6 +245,19 @@ void Pod::close() {
   if (was_serving) shared_->release();
 }
 
+void Pod::check_revocations() {
+  auto self = shared_from_this();
+  std::vector<std::shared_ptr<Connection>> all;
+  for (auto& [_, connection] : connections_) all.push_back(connection);
+  for (auto& connection : all) {
+    if (connection->revoked()) connection->cut(FailureCode::revoked);
+  }
+  pool_.check_revocations();
+  for (auto& tunnel : serving_tunnels()) {
+    if (tunnel->revoked()) tunnel->destroy();
+  }
+}
+
 void Pod::end() {
   auto self = shared_from_this();
   phase_ = Phase::closed;

@@ -28,6 +28,9 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   void drain_deadline();
   void close();
 
+  // The revocation lists are others.
+  void check_revocations();
+
   // The last call: no part has anything left.
   void end();
 

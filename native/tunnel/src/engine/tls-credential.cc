@@ -78,23 +78,33 @@ int select_h2(SSL*, const unsigned char** out, unsigned char* length, const unsi
 }
 
 // docs/spec/hbone.md 1.1.
-SSL_CTX* make_context(bool server) {
+SSL_CTX* make_context(bool server, TlsProfile profile) {
   SSL_CTX* context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
   if (context == nullptr) fail("a TLS context");
-  SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+  SSL_CTX_set_min_proto_version(context, profile.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
   SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_ciphersuites(context, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256");
-  // OpenSSL before 3.5 does not know the last of them.
-  if (SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384:X25519MLKEM768") != 1) {
+  if (profile.tls12) {
+    SSL_CTX_set_cipher_list(context,
+                            "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
+                            "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256");
+  }
+  if (profile.post_quantum_only) {
+    if (SSL_CTX_set1_groups_list(context, "X25519MLKEM768") != 1) fail("X25519MLKEM768, which needs OpenSSL 3.5");
+  } else if (SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384:X25519MLKEM768") != 1) {
+    // OpenSSL before 3.5 does not know the last of them.
     ERR_clear_error();
     if (SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") != 1) fail("the key exchange groups");
   }
   // Every handshake is full: no tickets, no sessions, no early data.
-  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   // Only the chain as it was given: OpenSSL would complete it with the root.
   SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  // Any root that was given is an anchor, its own issuer or not, with at most six certificates between it and the leaf.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+  SSL_CTX_set_verify_depth(context, 6);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_cert_verify_callback(context, OpensslChannel::verify_peer, nullptr);
   SSL_CTX_set_keylog_callback(context, OpensslChannel::note_secret);
@@ -107,12 +117,12 @@ SSL_CTX* make_context(bool server) {
 }  // namespace
 
 TlsCredential::TlsCredential(const std::string& certificate_chain, const std::string& private_key,
-                             const std::string& roots, std::optional<std::string> trust_domain)
+                             const std::string& roots, std::optional<std::string> trust_domain, TlsProfile profile)
     : trust_domain_(std::move(trust_domain)) {
   ERR_clear_error();
   for (bool server : {false, true}) {
     auto& context = server ? server_ : client_;
-    context.reset(make_context(server));
+    context.reset(make_context(server, profile));
     use_chain(context.get(), certificate_chain);
     use_key(context.get(), private_key);
     use_roots(context.get(), roots, server);

@@ -7,12 +7,18 @@
 
 namespace culvert {
 
+// What handshakes may use beyond the default (docs/spec/hbone.md 1.1).
+struct TlsProfile {
+  bool tls12 = false;              // TLS 1.2 as well
+  bool post_quantum_only = false;  // key exchange by X25519MLKEM768 and nothing else
+};
+
 // A certificate with its key and the roots that came with it, parsed once for all connections of both roles.
 class TlsCredential {
  public:
   // PEM texts. Throws std::runtime_error with what OpenSSL says about them.
   TlsCredential(const std::string& certificate_chain, const std::string& private_key, const std::string& roots,
-                std::optional<std::string> trust_domain);
+                std::optional<std::string> trust_domain, TlsProfile profile);
 
   SSL_CTX* client() const { return client_.get(); }
   SSL_CTX* server() const { return server_.get(); }

@@ -200,6 +200,14 @@ void TunnelPool::drain() {
   }
 }
 
+void TunnelPool::check_revocations() {
+  std::vector<std::shared_ptr<Tunnel>> all;
+  for (auto& [_, standing] : standing_) all.push_back(standing.tunnel);
+  for (auto& tunnel : all) {
+    if (tunnel->revoked()) tunnel->destroy();
+  }
+}
+
 void TunnelPool::close() {
   drain();
   std::vector<std::shared_ptr<Tunnel>> all;

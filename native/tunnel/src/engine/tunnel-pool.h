@@ -32,6 +32,8 @@ class TunnelPool final : public TunnelOwner {
   // Tunnels say GOAWAY and close with their last stream; whoever still asks gets one of its own.
   void drain();
   void close();
+  // Tunnels to revoked peers are dropped.
+  void check_revocations();
 
  private:
   struct Group {

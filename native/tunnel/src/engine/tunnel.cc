@@ -13,16 +13,17 @@ constexpr int64_t kPingInterval = 10000, kPingTimeout = 20000;
 // reset, which can overtake what was sent last.
 constexpr int64_t kLinger = 1000;
 
-PeerRule peer_rule(const Tunnel::Options& options) {
+PeerRule peer_rule(const Tunnel::Options& options, const Loop& loop, CertificatePath& path) {
   bool client = options.role == Http2Session::Role::client;
-  return {client, options.expected_identities, options.credential->trust_domain()};
+  return {client, options.expected_identities, options.credential->trust_domain(), &loop.revocations, &path};
 }
 
 }  // namespace
 
 Tunnel::Tunnel(Loop& loop, Options options, TunnelOwner* owner)
     : loop_(loop), options_(std::move(options)), owner_(owner),
-      openssl_(std::make_unique<OpensslChannel>(*options_.credential, peer_rule(options_))), channel_(openssl_.get()),
+      openssl_(std::make_unique<OpensslChannel>(*options_.credential, peer_rule(options_, loop, peer_path_))),
+      channel_(openssl_.get()),
       session_(options_.role, options_.http2, *this), flush_(loop, [this] { flush(); }),
       wake_(loop, [this] { session_.wake_blocked(); }), deadline_(loop, [this] { on_handshake_timeout(); }),
       ping_(loop, [this] { on_ping_time(); }) {}
@@ -39,6 +40,11 @@ void Tunnel::on_bytes(Room ciphertext) {
   channel_->feed(ciphertext);
   if (state_ == State::handshake) shake_hands();
   if (state_ == State::open) read_plaintext();
+}
+
+bool Tunnel::revoked() const {
+  return peer_path_ != nullptr && loop_.revocations != nullptr &&
+         loop_.revocations->judge(peer_path_.get()) == X509_V_ERR_CERT_REVOKED;
 }
 
 void Tunnel::shake_hands() {

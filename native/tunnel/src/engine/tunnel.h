@@ -62,6 +62,8 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   bool usable() const { return state_ == State::open && session_.usable(); }
   size_t streams() const { return session_.streams(); }
   Loop& loop() { return loop_; }
+  // By the lists of now. Never while nobody looked when it began.
+  bool revoked() const;
   const std::string& peer_identity() const { return peer_identity_; }
   bool is_server() const { return options_.role == Http2Session::Role::server; }
 
@@ -105,6 +107,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   TunnelOwner* owner_;
   State state_ = State::handshake;
   std::unique_ptr<Transport> transport_;
+  CertificatePath peer_path_;  // while revocation is looked at
   std::unique_ptr<OpensslChannel> openssl_;  // for the handshake at least
   std::unique_ptr<RecordChannel> records_;
   TlsChannel* channel_;

@@ -118,6 +118,18 @@ void Workers::remove(PodId id) {
   }
 }
 
+void Workers::revoke(std::shared_ptr<const Revocations> revocations) {
+  for (auto& worker : workers_) {
+    worker->asked = true;
+    worker->loop.post([&worker = *worker, revocations] {
+      worker.loop.revocations = revocations;
+      std::vector<std::shared_ptr<Pod>> all;
+      for (auto& [_, pod] : worker.pods) all.push_back(pod);
+      for (auto& pod : all) pod->check_revocations();
+    });
+  }
+}
+
 void Workers::stop() {
   if (std::exchange(stopped_, true)) return;
   for (auto& worker : workers_) {

@@ -48,6 +48,8 @@ class Workers {
 
   void add(unsigned worker, PodId id, std::shared_ptr<Pod> pod);
   void remove(PodId id);
+  // New handshakes go by these lists, and tunnels of revoked peers are cut.
+  void revoke(std::shared_ptr<const Revocations> revocations);
   // Closes what is left and ends the threads.
   void stop();
 

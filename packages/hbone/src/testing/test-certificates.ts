@@ -5,8 +5,11 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
+  X509CrlGenerator,
   type X509Certificate
 } from '@peculiar/x509'
 import type { Credential } from '../credential.ts'
@@ -18,18 +21,27 @@ export interface LeafOptions {
   readonly notBefore?: Date
   readonly notAfter?: Date
   readonly keyUsages?: readonly ('client' | 'server')[]
+  /** A leaf that says it may sign. */
+  readonly authority?: boolean
 }
 
 /** A certificate authority for tests. */
 export interface TestAuthority {
   readonly rootPem: string
+  readonly certificatePem: string
   /** A leaf whose URI SANs are `identities`. */
   issue: (identities: string | readonly string[], options?: LeafOptions) => Promise<Credential>
+  /** Serial number of its own certificate. */
+  readonly id: string
+  /** An authority under this one. */
+  intermediate: (usages?: KeyUsageFlags) => Promise<TestAuthority>
+  /** DER. Credentials and authorities that this one signed are named by their serial numbers. */
+  revocationList: (revoked: readonly { readonly id: string }[]) => Promise<Uint8Array>
 }
 
 let serial = 0
 
-export async function createTestAuthority(): Promise<TestAuthority> {
+export async function createTestAuthority({ notAfter }: { readonly notAfter?: Date } = {}): Promise<TestAuthority> {
   const keys = await generateKeys()
   const serialNumber = nextSerial()
   const root = await X509CertificateGenerator.createSelfSigned({
@@ -39,22 +51,59 @@ export async function createTestAuthority(): Promise<TestAuthority> {
     keys,
     signingAlgorithm: ALGORITHM,
     notBefore: new Date(Date.now() - HOUR),
-    notAfter: new Date(Date.now() + HOUR),
+    notAfter: notAfter ?? new Date(Date.now() + HOUR),
     extensions: [new BasicConstraintsExtension(true, undefined, true)]
   })
-  const rootPem = root.toString('pem')
+  return authorityOf(root, keys, { rootPem: root.toString('pem'), intermediates: [] })
+}
+
+function authorityOf(
+  certificate: X509Certificate,
+  keys: webcrypto.CryptoKeyPair,
+  { rootPem, intermediates }: { readonly rootPem: string; readonly intermediates: readonly string[] }
+): TestAuthority {
   return {
     rootPem,
+    certificatePem: certificate.toString('pem'),
+    id: certificate.serialNumber,
     async issue(identities, options = {}) {
       const ids = typeof identities === 'string' ? [identities] : identities
-      const { certificate, privateKey } = await issueLeaf(root, keys, ids, options)
+      const leaf = await issueLeaf(certificate, keys, ids, options)
       return {
-        id: certificate.serialNumber,
-        certificateChain: certificate.toString('pem'),
-        privateKey,
+        id: leaf.certificate.serialNumber,
+        certificateChain: [leaf.certificate.toString('pem'), ...intermediates].join('\n'),
+        privateKey: leaf.privateKey,
         roots: rootPem,
         trustDomain: parseSpiffeId(ids[0] ?? '')?.trustDomain
       }
+    },
+    async intermediate(usages = KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign) {
+      const below = await generateKeys()
+      const serialNumber = nextSerial()
+      const made = await X509CertificateGenerator.create({
+        subject: `O=test intermediate ${serialNumber}`,
+        issuer: certificate.subject,
+        serialNumber,
+        publicKey: below.publicKey,
+        signingKey: keys.privateKey,
+        signingAlgorithm: ALGORITHM,
+        notBefore: new Date(Date.now() - HOUR),
+        notAfter: new Date(Date.now() + HOUR),
+        extensions: [new BasicConstraintsExtension(true, undefined, true), new KeyUsagesExtension(usages, true)]
+      })
+      return authorityOf(made, below, { rootPem, intermediates: [made.toString('pem'), ...intermediates] })
+    },
+    async revocationList(revoked) {
+      const list = await X509CrlGenerator.create({
+        issuer: certificate.subject,
+        thisUpdate: new Date(Date.now() - 2 * HOUR),
+        // Past: a list speaks for its issuer however old it is.
+        nextUpdate: new Date(Date.now() - HOUR),
+        entries: revoked.map(({ id }) => ({ serialNumber: id, revocationDate: new Date(Date.now() - HOUR) })),
+        signingAlgorithm: ALGORITHM,
+        signingKey: keys.privateKey
+      })
+      return new Uint8Array(list.rawData)
     }
   }
 }
@@ -63,7 +112,7 @@ async function issueLeaf(
   root: X509Certificate,
   rootKeys: webcrypto.CryptoKeyPair,
   identities: readonly string[],
-  { notBefore, notAfter, keyUsages = ['client', 'server'] }: LeafOptions
+  { notBefore, notAfter, keyUsages = ['client', 'server'], authority = false }: LeafOptions
 ): Promise<{ certificate: X509Certificate; privateKey: string }> {
   const keys = await generateKeys()
   const usages = { client: ExtendedKeyUsage.clientAuth, server: ExtendedKeyUsage.serverAuth }
@@ -76,7 +125,7 @@ async function issueLeaf(
     notBefore: notBefore ?? new Date(Date.now() - HOUR),
     notAfter: notAfter ?? new Date(Date.now() + HOUR),
     extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
+      new BasicConstraintsExtension(authority, undefined, true),
       new ExtendedKeyUsageExtension(keyUsages.map(usage => usages[usage])),
       new SubjectAlternativeNameExtension(
         identities.map(value => ({ type: 'url' as const, value })),

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import type net from 'node:net'
+import type tls from 'node:tls'
 import type { Credential, Endpoint } from '../data-path.ts'
 import type { TestMesh } from './test-mesh.ts'
 
@@ -14,10 +15,11 @@ export interface RawServer {
 
 export async function rawServer(
   mesh: TestMesh,
-  onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void
+  onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
+  options: tls.SecureContextOptions = {}
 ): Promise<RawServer> {
   const { stock } = mesh.identities
-  const server = http2.createSecureServer({ ...tlsOf(stock), requestCert: true })
+  const server = http2.createSecureServer({ ...tlsOf(stock), requestCert: true, ...options })
   const sessions: http2.ServerHttp2Session[] = []
   const sockets: net.Socket[] = []
   server.on('connection', socket => sockets.push(socket))

@@ -1,0 +1,72 @@
+import { existsSync, readFileSync, watch } from 'node:fs'
+import path from 'node:path'
+import type { Logger } from '@culvert/telemetry'
+
+export interface RevocationOptions {
+  /** CRL_PATH. */
+  readonly file: string
+  /** The data path's; throws for what is no list. */
+  readonly revoke: (lists: readonly Uint8Array[]) => void
+  readonly log: Logger
+  readonly signal: AbortSignal
+  /** Milliseconds from a change to the reading of it: files are replaced in several steps. */
+  readonly debounce?: number
+}
+
+/**
+ * Keeps the data path's revocation lists those of a file (docs/spec/identity-ca.md 4.8). A file that is not there
+ * revokes nothing until it comes; one that cannot be used at the start switches revocation off.
+ */
+export function followRevocations({ file, revoke, log, signal, debounce = 2_000 }: RevocationOptions): void {
+  const load = (): void => {
+    const lists = existsSync(file) ? revocationLists(readFileSync(file)) : []
+    revoke(lists)
+    log.info('revocation lists loaded', { path: file, lists: lists.length })
+  }
+  try {
+    load()
+  } catch (error) {
+    log.error('revocation is off: the file cannot be used', { path: file, error: (error as Error).message })
+    return
+  }
+
+  let timer: NodeJS.Timeout | undefined
+  signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  const soon = (call: () => void): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      call()
+    }, debounce).unref()
+  }
+  const reload = (): void => {
+    try {
+      load()
+    } catch (error) {
+      log.warn('revocation lists kept: the file cannot be used', { path: file, error: (error as Error).message })
+    }
+  }
+  const follow = (): void => {
+    if (signal.aborted) return
+    try {
+      // The directory, since files of a volume are replaced by changing a link beside them.
+      const watcher = watch(path.dirname(file), { signal, persistent: false }, () => soon(reload))
+      watcher.on('error', error => log.warn('revocation lists are no longer followed', { error: error.message }))
+    } catch {
+      soon(() => {
+        follow()
+        if (existsSync(file)) reload()
+      })
+    }
+  }
+  follow()
+}
+
+const block = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]*)-----END X509 CRL-----/g
+
+/** DER lists of PEM text with several blocks, others skipped, or of one list in DER; nothing in an empty file. */
+export function revocationLists(content: Buffer): readonly Uint8Array[] {
+  if (content.length === 0) return []
+  if (!content.subarray(0, 10).equals(Buffer.from('-----BEGIN'))) return [content]
+  const blocks = [...content.toString('latin1').matchAll(block)]
+  return blocks.map(([, base64 = '']) => Buffer.from(base64, 'base64'))
+}
