@@ -1,4 +1,5 @@
-import type { BenchCase, RunOptions, Values } from './cases/case.ts'
+import { setTimeout } from 'node:timers/promises'
+import type { BenchCase, ClusterCase, RunOptions, Values } from './cases/case.ts'
 import { BenchError } from './errors.ts'
 import type { Refusal, Sample } from './samples.ts'
 import type { ContenderName } from './world/contender.ts'
@@ -47,35 +48,53 @@ export async function runCases({ cases, runs, options, stages, signal, onProgres
     }
   }
 
+  async function measureCase(one: BenchCase, run: number): Promise<void> {
+    const key = { case: one.name, run }
+    if (one.kind === 'local') return measure({ ...key, contender: 'ours' }, () => one.run(options))
+    for (const stage of stagesOf(one, inTurn(stages, run))) {
+      await measure({ ...key, contender: stage.contender.name }, () => one.run(stage, options))
+    }
+  }
+
   for (let run = 1; run <= runs; run++) {
-    for (const one of cases) {
-      const key = { case: one.name, run }
-      if (one.kind === 'local') {
-        await measure({ ...key, contender: 'ours' }, () => one.run(options))
-        continue
-      }
-      const taking = inTurn(stages, run).filter(({ contender }) => one.direct || contender.name !== 'direct')
-      if (one.settle !== undefined && taking.length > 0) {
-        onProgress(`run ${run} of ${runs}: ${one.name}, quiet`)
-        await one.settle.run(taking, options)
-      }
-      for (const stage of taking) {
-        await measure({ ...key, contender: stage.contender.name }, () => one.run(stage, options))
+    const [busy, resting] = byRest(cases)
+    for (const one of busy) await measureCase(one, run)
+    for (const one of resting) {
+      for (const stage of stagesOf(one, stages)) {
+        onProgress(`run ${run} of ${runs}: prepare ${one.name}, ${stage.contender.name}`)
+        await one.rest.prepare(stage, options)
       }
     }
+    await pause(Math.max(0, ...resting.map(({ rest }) => rest.seconds(options))), signal)
+    for (const one of resting) await measureCase(one, run)
   }
   return { samples, refusals }
 }
 
+const pause = async (seconds: number, signal: AbortSignal): Promise<void> => {
+  if (seconds > 0) await setTimeout(seconds * 1_000, undefined, { signal })
+}
+
 const inTurn = <T>(all: readonly T[], run: number): T[] => all.map((_, index) => all[(index + run - 1) % all.length]!)
+
+const stagesOf = ({ direct }: ClusterCase, all: readonly Stage[]): Stage[] =>
+  all.filter(({ contender }) => direct || contender.name !== 'direct')
+
+type RestingCase = ClusterCase & { readonly rest: NonNullable<ClusterCase['rest']> }
+const isResting = (one: BenchCase): one is RestingCase => one.kind === 'cluster' && one.rest !== undefined
+const byRest = (all: readonly BenchCase[]): [BenchCase[], RestingCase[]] => [
+  all.filter(one => !isResting(one)),
+  all.filter(isResting)
+]
 
 /** Seconds that all of it takes, about. */
 export function estimate({ cases, runs, options }: Plan, contenders: readonly ContenderName[]): number {
   const setUp = cases.some(({ kind }) => kind === 'cluster') ? 10 * contenders.length : 0
-  const once = cases.reduce((sum, one) => {
-    if (one.kind === 'local') return sum + one.duration(options)
-    const on = contenders.filter(name => name !== 'direct' || one.direct).length
-    return sum + on * one.duration(options) + (one.settle?.seconds(options) ?? 0)
-  }, 0)
-  return setUp + once * runs
+  const each = cases.map(one => {
+    if (one.kind === 'local') return one.duration(options)
+    const on = contenders.filter(name => one.direct || name !== 'direct').length
+    return on * (one.duration(options) + (one.rest?.duration ?? 0))
+  })
+  const rest = Math.max(0, ...cases.filter(isResting).map(one => one.rest.seconds(options)))
+  return setUp + (each.reduce((sum, seconds) => sum + seconds, 0) + rest) * runs
 }

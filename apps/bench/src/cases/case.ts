@@ -36,10 +36,12 @@ export interface ClusterCase extends Description {
   readonly kind: 'cluster'
   /** Whether there is something to measure without a mesh. */
   readonly direct: boolean
-  /** Waiting that all of them can do at the same time, before their turns in a run. */
-  readonly settle?: {
+  /** Measured at rest: all such cases of a run come last, are prepared, and then rest together. */
+  readonly rest?: {
+    readonly prepare: (stage: Stage, options: RunOptions) => Promise<void>
+    /** How long `prepare` takes, about. */
+    readonly duration: number
     readonly seconds: (options: RunOptions) => number
-    readonly run: (stages: readonly Stage[], options: RunOptions) => Promise<void>
   }
   readonly run: (stage: Stage, options: RunOptions) => Promise<Values>
 }

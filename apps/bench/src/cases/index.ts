@@ -4,7 +4,18 @@ import { connections } from './connections.ts'
 import { handshakes } from './handshakes.ts'
 import { memory } from './memory.ts'
 import { requests } from './requests.ts'
+import { workloads } from './workloads.ts'
+import { addedPods } from './added-pods.ts'
 import { throughput } from './throughput.ts'
 
 /** In the order in which they run. */
-export const cases: readonly BenchCase[] = [throughput, requests, connections, handshakes, memory, cni]
+export const cases: readonly BenchCase[] = [
+  throughput,
+  requests,
+  connections,
+  handshakes,
+  addedPods,
+  cni,
+  workloads,
+  memory
+]

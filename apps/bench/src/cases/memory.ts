@@ -1,15 +1,15 @@
+import { setTimeout } from 'node:timers/promises'
 import { openConnections } from '../load/open-connections.ts'
 import { wrkCommand } from '../load/wrk.ts'
 import { type Memory, memoryOf } from '../measure/memory.ts'
 import { httpPort, namespace } from '../world/manifests.ts'
 import type { Side, Stage } from '../world/stage.ts'
 import type { ClusterCase, Metric, RunOptions } from './case.ts'
+import { restSeconds } from './rest-seconds.ts'
 import { succeed } from './succeed.ts'
 
 const megabyte = 1e6
 const counts = [1_000, 10_000]
-/** Nothing moves, before a figure is taken. */
-const idleSeconds = ({ quick }: RunOptions): number => (quick ? 2 : 60)
 const settleSeconds = ({ quick }: RunOptions): number => (quick ? 1 : 5)
 const warmUpSeconds = 2
 
@@ -38,13 +38,7 @@ export const memory: ClusterCase = {
   ],
   direct: false,
   duration: options => warmUpSeconds + (counts.length + 1) * settleSeconds(options) + 10,
-  settle: {
-    seconds: options => idleSeconds(options) + 8,
-    run: async (stages, options) => {
-      await Promise.all(stages.map(stage => stage.restartProxies()))
-      await quiet(idleSeconds(options))
-    }
-  },
+  rest: { prepare: stage => stage.restartProxies(), duration: 5, seconds: restSeconds },
   run: async (stage, options) => {
     const idle = memoryOf(stage.proxies().sending)
     const values: Record<string, number> = {
@@ -54,13 +48,13 @@ export const memory: ClusterCase = {
     }
     // What the first connections cost a proxy, whatever becomes of them, is not theirs.
     await connectOnceEach(stage)
-    await quiet(settleSeconds(options))
+    await setTimeout(settleSeconds(options) * 1_000)
     const before = proxyMemory(stage)
     using netns = stage.cluster.pods.netns({ namespace, name: 'client' })
     using connections = openConnections(netns, { ip: stage.serverIp, port: httpPort })
     for (const count of counts) {
       await connections.grow(count)
-      await quiet(settleSeconds(options))
+      await setTimeout(settleSeconds(options) * 1_000)
       const now = proxyMemory(stage)
       const added = (side: Side): number => (now[side].proportional - before[side].proportional) / megabyte
       values[`memory-${count}-sending`] = added('sending')
@@ -71,8 +65,6 @@ export const memory: ClusterCase = {
     return values
   }
 }
-
-const quiet = (seconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, seconds * 1_000))
 
 function proxyMemory(stage: Stage): Record<Side, Memory> {
   const { sending, receiving } = stage.proxies()

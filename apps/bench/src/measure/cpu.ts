@@ -1,13 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-
-let ticks: number | undefined
-
-/** Clock ticks per second, in which /proc counts. */
-const ticksPerSecond = (): number => {
-  ticks ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
-  return ticks
-}
+import { ticksPerSecond } from './processes.ts'
 
 /** Seconds of processor time, user and kernel, from a line of /proc/PID/stat; threads that ended are in it. */
 export function cpuFromStat(stat: string, perSecond: number): number {

@@ -1,0 +1,54 @@
+import { setTimeout } from 'node:timers/promises'
+import { createNetns, type Netns, run } from '@culvert/netns'
+import { memoryOf } from '../measure/memory.ts'
+import { processTree } from '../measure/processes.ts'
+import { median } from '../statistics.ts'
+import { startLoneProxy } from '../world/lone-proxy.ts'
+import type { ClusterCase, RunOptions } from './case.ts'
+
+const podCount = ({ quick }: RunOptions): number => (quick ? 20 : 200)
+const settleSeconds = ({ quick }: RunOptions): number => (quick ? 1 : 5)
+
+/** Empty network namespaces, handed over one after another by a node agent that does nothing else. */
+export const addedPods: ClusterCase = {
+  kind: 'cluster',
+  name: 'pods',
+  title: 'Pods handed over one after another, up to 200 (ZDS)',
+  metrics: [
+    { name: 'pods-add', title: 'from the request to the answer, median', unit: 'ms', better: 'less', limit: 2 },
+    { name: 'pods-add-max', title: '… the slowest', unit: 'ms', better: 'less' },
+    { name: 'pods-memory', title: 'memory of each idle pod', unit: 'kB', better: 'less', limit: 100 }
+  ],
+  direct: false,
+  duration: options => 2 * settleSeconds(options) + 8,
+  run: async (stage, options) => {
+    const count = podCount(options)
+    await using proxy = await startLoneProxy(stage, { name: 'pods' })
+    const namespaces: Netns[] = []
+    try {
+      const addOne = async (): Promise<number> => {
+        const netns = createNetns()
+        namespaces.push(netns)
+        await run(netns, 'ip', ['link', 'set', 'lo', 'up'])
+        const started = performance.now()
+        await proxy.addPod(`bench-pod-${namespaces.length}`, netns)
+        return performance.now() - started
+      }
+      const proportional = async (): Promise<number> => {
+        await setTimeout(settleSeconds(options) * 1_000)
+        return memoryOf(processTree(proxy.pid)).proportional
+      }
+      await addOne() // what the first brings is not each one's
+      const before = await proportional()
+      const times: number[] = []
+      for (let i = 0; i < count; i++) times.push(await addOne())
+      return {
+        'pods-add': median(times),
+        'pods-add-max': Math.max(...times),
+        'pods-memory': ((await proportional()) - before) / count / 1_000
+      }
+    } finally {
+      for (const netns of namespaces) netns[Symbol.dispose]()
+    }
+  }
+}
