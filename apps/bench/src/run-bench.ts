@@ -1,8 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import { labUnsupported } from '@culvert/lab'
 import { cases as allCases } from './cases/index.ts'
+import {
+  type Conditions,
+  type ContenderConditions,
+  contenderConditions,
+  machineConditions
+} from './conditions/conditions.ts'
 import { BenchError } from './errors.ts'
-import { renderTable } from './report/table.ts'
+import { conditionLines } from './report/conditions-text.ts'
+import { renderHtml } from './report/html.ts'
+import { type Measured, renderTable } from './report/table.ts'
 import { estimate, runCases } from './run-cases.ts'
 import type { Settings } from './settings.ts'
 import { type Contender, contendersOf } from './world/contender.ts'
@@ -24,16 +32,24 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
   const minutes = Math.ceil(estimate(plan, names) / 60)
   output.progress(`${cases.map(({ name }) => name).join(', ')}; ${names.join(', ')}: about ${minutes} min`)
 
+  const before = machineConditions()
   const stages = cases.some(({ kind }) => kind === 'cluster')
     ? await allStages(contenders, settings, output, signal)
     : []
   try {
     const { samples, refusals } = await runCases({ ...plan, stages, signal, onProgress: output.progress })
-    const reno = settings.congestionControl !== undefined
-    output.print(renderTable({ cases, contenders: names, samples, refusals, reno }))
-    if (settings.json !== undefined) {
-      writeFileSync(settings.json, `${JSON.stringify({ samples, refusals }, undefined, 2)}\n`)
+    output.progress('the conditions')
+    const described: ContenderConditions[] = []
+    for (const stage of stages) {
+      if (stage.contender.name !== 'direct') described.push(await contenderConditions(stage))
     }
+    const conditions = { ...before, contenders: described }
+    const measured = { cases, contenders: names, samples, refusals, reno: settings.congestionControl !== undefined }
+    output.print(renderReport(measured, conditions, settings))
+    if (settings.json !== undefined) {
+      writeFileSync(settings.json, `${JSON.stringify({ settings, conditions, samples, refusals }, undefined, 2)}\n`)
+    }
+    if (settings.html !== undefined) writeFileSync(settings.html, renderHtml(measured, conditions))
     return refusals.length > 0 ? 1 : 0
   } finally {
     await close(stages)
@@ -62,3 +78,9 @@ async function allStages(
 
 const close = (stages: readonly Stage[]): Promise<unknown> =>
   Promise.all(stages.map(stage => stage[Symbol.asyncDispose]()))
+
+function renderReport(measured: Measured, conditions: Conditions, { quick }: Settings): string {
+  const facts = conditionLines(conditions).map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`)
+  const warning = quick ? ['--quick: these figures only show that everything works.', ''] : []
+  return [...facts, '', ...warning, renderTable(measured)].join('\n')
+}

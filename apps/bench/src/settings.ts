@@ -16,7 +16,9 @@ export interface Settings {
   readonly direct: boolean
   /** Of every socket; undefined: what the machine has. */
   readonly congestionControl: string | undefined
+  /** Files to write. */
   readonly json: string | undefined
+  readonly html: string | undefined
 }
 
 export const usage = (cases: readonly string[]): string => `npm run bench -- [CASE …] [OPTION …]
@@ -28,7 +30,8 @@ export const usage = (cases: readonly string[]): string => `npm run bench -- [CA
   --runs N       5 if not given
   --seconds N    how long each load runs; 5 if not given
   --quick        one run of one second each: shows that it works, not how fast
-  --json FILE    writes every value of every run`
+  --json FILE    writes every value of every run
+  --html FILE    writes a page with plots`
 
 const flags = {
   peer: { type: 'string' },
@@ -38,6 +41,7 @@ const flags = {
   seconds: { type: 'string' },
   quick: { type: 'boolean', default: false },
   json: { type: 'string' },
+  html: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false }
 } as const
 
@@ -61,7 +65,8 @@ export function readSettings(args: readonly string[], known: readonly string[]):
     peer: values.peer === undefined ? undefined : executable(values.peer),
     direct: values.direct,
     congestionControl: values.reno ? 'reno' : undefined,
-    json: values.json
+    json: values.json,
+    html: values.html
   }
 }
 

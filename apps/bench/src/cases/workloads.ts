@@ -19,7 +19,7 @@ const started = new WeakMap<Stage, Promise<LoneProxy>>()
 export const workloads: ClusterCase = {
   kind: 'cluster',
   name: 'workloads',
-  title: '100,000 workloads in the local file',
+  title: '100,000 workloads in the local file, no pod on the node',
   metrics: [
     {
       name: 'workloads-start',

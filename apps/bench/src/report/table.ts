@@ -89,13 +89,13 @@ const summaryText = (summary: Summary | undefined): string =>
       ? number(summary.median)
       : `${number(summary.median)} (${number(summary.min)} … ${number(summary.max)})`
 
-const ratioText = (value: Ratio | undefined): string => {
+export const ratioText = (value: Ratio | undefined): string => {
   if (value === undefined) return 'not measured'
   const spread = value.pairs === undefined ? '' : ` (${value.pairs.min.toFixed(2)} … ${value.pairs.max.toFixed(2)})`
   return `${value.value.toFixed(2)}${spread}`
 }
 
-function targetText({ metric, target, reached }: Row): string {
+export function targetText({ metric, target, reached }: Row): string {
   if (target === undefined) return ''
   const sign = metric.limit === undefined && metric.better === 'more' ? '≥' : '≤'
   const unit = metric.limit === undefined ? '' : ` ${metric.unit}`
