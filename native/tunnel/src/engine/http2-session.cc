@@ -163,7 +163,8 @@ void Http2Session::credit_connection(size_t count) {
 }
 
 void Http2Session::reset(Http2Stream& stream, Http2Error code) {
-  if (!stream.open) return;
+  // One whose last frame is being heard has ended: a reset would reach a peer that has forgotten it.
+  if (!stream.open || (stream.local_ended && stream.remote_ended)) return;
   if (stream.id == 0) {
     // Never sent, so there is nothing to reset.
     stream.open = false;

@@ -22,7 +22,7 @@ void RecordBuffer::make_room(size_t end) {
   if (wanted <= capacity_ && head_ >= used / 2) {
     std::memmove(data_, data_ + head_, used);
   } else {
-    size_t capacity = std::max({kSmallest, wanted, capacity_ * 2});
+    size_t capacity = std::max({wanted > kSmallest ? kBulk : kSmallest, wanted, capacity_ * 2});
     uint8_t* grown = take_block(capacity);
     if (used > 0) std::memcpy(grown, data_ + head_, used);
     give_block(data_, capacity_);

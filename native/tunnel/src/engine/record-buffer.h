@@ -45,7 +45,8 @@ class RecordBuffer {
   void free_if_empty();
 
  private:
-  static constexpr size_t kSmallest = 64 * 1024;
+  // For requests; and for what comes between two flushes of bulk, so that it is not copied while it grows.
+  static constexpr size_t kSmallest = 64 * 1024, kBulk = 1024 * 1024;
 
   size_t end_of(size_t plaintext) const;
   void make_room(size_t end);

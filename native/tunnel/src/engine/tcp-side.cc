@@ -14,6 +14,20 @@ constexpr int kReads = 4;
 
 bool is_disconnect(int error) { return error == ECONNRESET || error == ENOTCONN || error == EPIPE; }
 
+// Calls for one piece cost the kernel less than those for many.
+ssize_t receive(int fd, Pieces& places) {
+  if (places.count() > 1) return readv(fd, places.data(), static_cast<int>(places.count()));
+  return recv(fd, places.data()->iov_base, places.size(), 0);
+}
+
+ssize_t send_all(int fd, const Pieces& bytes) {
+  if (bytes.count() == 1) return send(fd, bytes.at(0).data(), bytes.size(), MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(bytes.data());
+  message.msg_iovlen = bytes.count();
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 TcpSide::TcpSide(Loop& loop, OwnedFd fd, std::function<void()> closed)
@@ -59,7 +73,7 @@ void TcpSide::pump() {
     if (sink.closed()) return look_for_lost_data();
     sink.reserve(read_size_, places);
     if (places.empty()) return;
-    ssize_t count = readv(fd_.get(), places.data(), static_cast<int>(places.count()));
+    ssize_t count = receive(fd_.get(), places);
     int error = errno;
     sink.commit(count > 0 ? static_cast<size_t>(count) : 0);
     if (count <= 0) {
@@ -113,10 +127,7 @@ void TcpSide::commit(size_t count) {
 
 size_t TcpSide::write(const Pieces& bytes) {
   if (closed() || !writable_) return 0;
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(bytes.data());
-  message.msg_iovlen = bytes.count();
-  ssize_t sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  ssize_t sent = send_all(fd_.get(), bytes);
   if (sent < 0) {
     if (errno != EAGAIN && errno != EINTR) broken_ = true;
     sent = 0;
