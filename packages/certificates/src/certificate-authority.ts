@@ -3,17 +3,7 @@ import { isIP } from 'node:net'
 import { parseCertificates, pemBlocks } from '@culvert/spiffe'
 import { CertificateError } from './errors.ts'
 import { goDuration } from './go-duration.ts'
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  type PublicKey,
-  SubjectAlternativeNameExtension,
-  X509Certificate,
-  X509CertificateGenerator
-} from './x509.ts'
+import type { PublicKey } from './x509.ts'
 import { readRequest } from './read-request.ts'
 import { signatureAlgorithm } from './signature-algorithm.ts'
 
@@ -58,7 +48,8 @@ export async function createCertificateAuthority(options: CertificateAuthorityOp
   }
   const algorithm = signatureAlgorithm(key)
   const signingKey = key.toCryptoKey(algorithm, false, ['sign'])
-  const signerName = new X509Certificate(signer.raw).subjectName
+  const x509 = await import('./x509.ts')
+  const signerName = new x509.X509Certificate(signer.raw).subjectName
   const chainElements = parseCertificates(chain).map((_, index) => trimmed(pemBlocks(chain)[index]!.pem))
 
   async function issue(
@@ -75,7 +66,7 @@ export async function createCertificateAuthority(options: CertificateAuthorityOp
         `signing certificate has expired at ${signer!.validToDate.toISOString()}`
       )
     }
-    const leaf = await X509CertificateGenerator.create({
+    const leaf = await x509.X509CertificateGenerator.create({
       serialNumber: randomBytes(16).toString('hex'),
       subject: commonName && sans[0]!.length <= 64 ? [{ CN: [sans[0]!] }] : '',
       issuer: signerName,
@@ -85,10 +76,10 @@ export async function createCertificateAuthority(options: CertificateAuthorityOp
       signingKey,
       signingAlgorithm: algorithm,
       extensions: [
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
-        new BasicConstraintsExtension(false, undefined, true),
-        new SubjectAlternativeNameExtension(sans.map(generalName), true)
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.SubjectAlternativeNameExtension(sans.map(generalName), true)
       ]
     })
     return leaf.toString('pem')

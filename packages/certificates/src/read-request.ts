@@ -1,6 +1,6 @@
 import { pemBlocks } from '@culvert/spiffe'
 import { CertificateError } from './errors.ts'
-import { Pkcs10CertificateRequest, type PublicKey } from './x509.ts'
+import type { PublicKey } from './x509.ts'
 
 /** All that the issuer uses of a request: its key, and whether its subject has a common name (identity-ca 2.2). */
 export interface ReadRequest {
@@ -15,6 +15,7 @@ export async function readRequest(csr: string): Promise<ReadRequest> {
     throw new CertificateError('CSR_ERROR', 'certificate signing request is not properly encoded')
   }
   try {
+    const { Pkcs10CertificateRequest } = await import('./x509.ts')
     const request = new Pkcs10CertificateRequest(block.pem)
     if (!(await request.verify())) throw new Error('its signature does not verify')
     return { publicKey: request.publicKey, hasCommonName: request.subjectName.getField('CN').some(name => name !== '') }

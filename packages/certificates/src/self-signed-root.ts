@@ -8,7 +8,6 @@ import {
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { signatureAlgorithm } from './signature-algorithm.ts'
-import { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509CertificateGenerator } from './x509.ts'
 
 export interface SelfSignedRoot {
   /** PEM. */
@@ -34,6 +33,9 @@ export async function selfSignedRoot(options: {
       ? (await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })).privateKey
       : createPrivateKey(options.key)
   const algorithm = signatureAlgorithm(privateKey)
+  const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509CertificateGenerator } = await import(
+    './x509.ts'
+  )
   const publicKey = createPublicKey(privateKey)
   const certificate = await X509CertificateGenerator.create({
     serialNumber: randomBytes(16).toString('hex'),

@@ -1,4 +1,4 @@
-import { X509Certificate, subtle, type webcrypto } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { SpiffeError } from './errors.ts'
 
 const block = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n?([\s\S]*?)-----END \1-----/g
@@ -23,10 +23,4 @@ export function parseCertificates(text: string): X509Certificate[] {
       throw new SpiffeError('PEM_NOT_A_CERTIFICATE', `PEM block ${index + 1} is no readable certificate`, { cause })
     }
   })
-}
-
-/** PKCS#8 PEM of an extractable private key. */
-export async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
-  const der = Buffer.from(await subtle.exportKey('pkcs8', key)).toString('base64')
-  return `-----BEGIN PRIVATE KEY-----\n${der.match(/.{1,64}/g)!.join('\n')}\n-----END PRIVATE KEY-----\n`
 }

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { TelemetryError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { display } from './log-value.ts'
+import { createServer } from './node-http.ts'
 
 export interface HttpRequest {
   readonly method: string

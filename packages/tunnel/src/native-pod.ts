@@ -1,5 +1,4 @@
 import type { FailureCode, HopValue, NativeCredential, NativeEngine, NativeEvents, PodId } from '@culvert/native-tunnel'
-import { STATUS_CODES } from 'node:http'
 import type {
   ConnectionDecision,
   ConnectionId,
@@ -275,5 +274,7 @@ function pairs(lines: readonly string[]): readonly HeaderField[] {
 
 function worded(code: FailureCode, detail: string, status: number | undefined): Failure {
   if (status === undefined) return { code, detail }
+  // An import of it would cost 6 MB: packages/telemetry/src/node-http.ts.
+  const { STATUS_CODES } = process.getBuiltinModule('node:http')
   return { code, detail: `${status} ${STATUS_CODES[status] ?? '<unknown status code>'}`, status }
 }

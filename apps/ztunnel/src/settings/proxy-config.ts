@@ -1,4 +1,4 @@
-import { parse } from 'yaml'
+import { createRequire } from 'node:module'
 import { SettingError } from './errors.ts'
 import { concurrencyOf } from './thread-settings.ts'
 
@@ -58,6 +58,8 @@ function readLayer(value: unknown, source: string): ProxyConfig {
 }
 
 function read(text: string, source: string): unknown {
+  // Most proxies have none, and the parser costs 3 MB.
+  const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
   try {
     return parse(text)
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { parseDocument } from 'yaml'
+import { createRequire } from 'node:module'
 import type { ServiceDefinition } from '../conversion/service.ts'
 import { dumpPolicy } from '../dump/dump-policy.ts'
 import { type Dump, dumpService, dumpWorkload } from '../dump/dump-workload.ts'
@@ -20,6 +20,8 @@ export interface LocalConfig {
 
 /** YAML (or JSON) to state; throws WORKLOADS_LOCAL_CONFIG naming the first thing that is wrong. */
 export function parseLocalConfig(yaml: string): LocalConfig {
+  // Proxies with a control plane have none, and the parser costs 3 MB.
+  const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
   const document = parseDocument(yaml, { customTags: [...stringMatchTags], logLevel: 'error' })
   const [problem] = [...document.errors, ...document.warnings]
   if (problem !== undefined) throw complaint(problem.message, { cause: problem })

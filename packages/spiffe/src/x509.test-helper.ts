@@ -4,8 +4,6 @@ import 'reflect-metadata'
 export {
   BasicConstraintsExtension,
   Pkcs10CertificateRequest,
-  Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
-  X509Certificate,
   X509CertificateGenerator
 } from '@peculiar/x509'
