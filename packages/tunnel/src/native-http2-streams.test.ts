@@ -163,6 +163,28 @@ describe('as a client', () => {
     expect(server.peers).toHaveLength(1)
   })
 
+  it.each([
+    { first: 'the application', applicationFirst: true },
+    { first: 'the server', applicationFirst: false }
+  ])('resets no stream that both have ended, $first first', async ({ applicationFirst }) => {
+    const server = await frameServer(bench.mesh, answerEverybody)
+    const client = await bench.mesh.client(() => server.address, bench.application)
+    const socket = await bench.mesh.connect(client.address('outbound'))
+    await client.until(() => client.opens.length === 1)
+    const peer = server.peers[0]!
+    if (applicationFirst) {
+      socket.end('x')
+      await peer.until(() => peer.of(1, TYPE.data).some(isEnd))
+    }
+    peer.send(data(1, 'y', FLAG.endStream))
+    expect((await readAll(socket)).toString()).toBe('y')
+    if (!applicationFirst) socket.end('x')
+    expect((await client.outcome()).failure).toBeUndefined()
+    await peer.sync()
+    expect(peer.of(1, TYPE.rstStream)).toEqual([])
+    await client.path.close()
+  })
+
   it('ignores what a server still sends on a stream that its application has left', async () => {
     const server = await frameServer(bench.mesh, answerEverybody)
     const client = await bench.mesh.client(() => server.address, bench.application)

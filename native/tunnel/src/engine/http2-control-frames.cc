@@ -8,8 +8,8 @@ namespace culvert {
 
 bool Http2Session::on_rst_stream(uint32_t code) {
   StreamPtr stream = find(frame_.stream);
-  // Crossing with our own is no fault of the peer.
-  if (stream == nullptr) return may_still_send(frame_.stream) || count_nuisance();
+  // Of a stream that is over: it crossed ours, or the peer's owner dropped what had ended. It costs nothing.
+  if (stream == nullptr) return true;
   // A reset before the answer is the work of "rapid reset".
   if (role_ == Role::server && !stream->answered && !count_nuisance()) return false;
   remove(*stream);

@@ -213,8 +213,9 @@ bool Http2Session::on_frame_end(Bytes payload) {
 
 void Http2Session::remote_end(StreamPtr stream) {
   stream->remote_ended = true;
-  if (stream->listener != nullptr) stream->listener->on_end();
+  // First, since whoever hears of it may drop the stream: that is no reset when both have ended.
   close_if_ended(*stream);
+  if (stream->listener != nullptr) stream->listener->on_end();
 }
 
 bool Http2Session::stream_error(StreamPtr stream, Http2Error code) {

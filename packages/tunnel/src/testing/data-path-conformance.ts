@@ -3,6 +3,8 @@ import type { DataPath } from '../data-path.ts'
 import { answersConformance } from './conformance-answers.ts'
 import { bulkConformance } from './conformance-bulk.ts'
 import { bytesConformance } from './conformance-bytes.ts'
+import { faultsConformance } from './conformance-faults.ts'
+import { leaksConformance } from './conformance-leaks.ts'
 import { lifecycleConformance } from './conformance-lifecycle.ts'
 import { namespacesConformance } from './conformance-namespaces.ts'
 import { tunnelsConformance } from './conformance-tunnels.ts'
@@ -32,6 +34,8 @@ export function dataPathIntegration(name: string, paths: DataPathFactories): voi
   describe(name, () => {
     const createMesh = meshFactory(paths)
     describe('bulk', () => bulkConformance(createMesh))
+    describe('faults', () => faultsConformance(createMesh))
+    describe('leaks', () => leaksConformance(createMesh))
     describe.skipIf(notRoot)(`namespaces${notRoot}`, () => namespacesConformance(createMesh))
   })
 }

@@ -27,12 +27,16 @@ export class TestMesh {
   /** Of `server`: another implementation when a suite runs across two. */
   readonly serverDataPath: DataPath
   readonly #cleanups: (() => unknown)[] = []
+  readonly #sockets = new Set<net.Socket>()
 
   constructor(identities: TestIdentities, dataPath: DataPath, serverDataPath: DataPath = dataPath) {
     this.dataPath = dataPath
     this.serverDataPath = serverDataPath
     this.identities = identities
     this.onCleanup(() => Promise.all([dataPath.close(), serverDataPath.close()]))
+    this.onCleanup(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    })
   }
 
   onCleanup(call: () => unknown): void {
@@ -104,7 +108,8 @@ export class TestMesh {
   async connect(to: Endpoint): Promise<net.Socket> {
     const socket = net.connect({ host: to.ip, port: to.port, allowHalfOpen: true })
     socket.on('error', () => {})
-    this.onCleanup(() => socket.destroy())
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
     await once(socket, 'connect')
     return socket
   }

@@ -1,0 +1,24 @@
+import { createDataPath } from '../index.ts'
+import { seededRandom } from './random.ts'
+import { descriptors, soak } from './soak-run.ts'
+
+// Mixed load for as long as one likes:
+//     node tools/run.mjs node packages/tunnel/src/testing/soak.ts [SECONDS] [CONCURRENCY]
+// with CULVERT_SEED to choose the same course again, as far as timing lets it be the same.
+
+const [seconds = '20', concurrency = '24'] = process.argv.slice(2)
+const log = { warn: (line: string) => process.stderr.write(`${line}\n`), debug: () => {} }
+const before = descriptors()
+const { problems } = await soak({
+  client: createDataPath({ log }),
+  server: createDataPath({ log, threads: 2 }),
+  random: seededRandom('soak'),
+  milliseconds: Number(seconds) * 1000,
+  concurrency: Number(concurrency),
+  log: line => process.stdout.write(`${line}\n`)
+})
+const left = descriptors() - before
+// The engine's own are gone with it; Node opens a few for good.
+const all = left > 10 ? [...problems, `${left} descriptors are left`] : problems
+for (const problem of all) process.stderr.write(`${problem}\n`)
+process.exitCode = all.length === 0 ? 0 : 1
