@@ -120,7 +120,7 @@ export interface NativePodSettings {
   readonly http2: { readonly streamWindow: number; readonly connectionWindow: number; readonly maxFrameSize: number }
   /** Whether the engine seals and opens records itself, and after how many of them it changes its key. */
   readonly tls: { readonly ownRecords: boolean; readonly recordsPerKey: number }
-  readonly pool: { readonly maxStreamsPerTunnel: number; readonly unusedRelease: number }
+  readonly pool: { readonly maxStreamsPerTunnel: number; readonly unusedRelease: number; readonly maxTunnels: number }
 }
 
 /** How many follow, then these: texts, or names each with its value. */

@@ -70,6 +70,8 @@ export interface Http2Settings {
 export interface PoolSettings {
   readonly maxStreamsPerTunnel: number
   readonly unusedRelease: number
+  /** Tunnels kept for further streams; the one that was used longest ago goes first. Default 500. */
+  readonly maxTunnels?: number
 }
 
 /** One pod's listeners and connections. */

@@ -25,6 +25,9 @@ export interface DataPathTls extends Partial<TlsProfile> {
   readonly recordsPerKey?: number
 }
 
+/** docs/spec/hbone.md 6. */
+const DEFAULT_MAX_TUNNELS = 500
+
 const DEFAULT_RECORDS_PER_KEY = 2 ** 22
 
 /**
@@ -91,7 +94,12 @@ class NativeDataPath implements EngineDataPath {
     const netns = options.netns === undefined ? -1 : options.netns.fd
     let opened: ReturnType<NativeEngine['open']>
     try {
-      opened = this.#commands().open({ ...options, netns, tls: this.#tls })
+      opened = this.#commands().open({
+        ...options,
+        netns,
+        tls: this.#tls,
+        pool: { maxTunnels: DEFAULT_MAX_TUNNELS, ...options.pool }
+      })
     } catch (error) {
       throw new TunnelError('TUNNEL_BIND', error instanceof Error ? error.message : String(error), { cause: error })
     }

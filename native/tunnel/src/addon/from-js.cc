@@ -85,7 +85,7 @@ PodSettings pod_settings(Napi::Object object) {
   settings.tls = {tls.Get("ownRecords").ToBoolean(),
                   static_cast<uint64_t>(tls.Get("recordsPerKey").ToNumber().Int64Value())};
   settings.pool = {static_cast<uint32_t>(number(pool, "maxStreamsPerTunnel")),
-                   pool.Get("unusedRelease").ToNumber().Int64Value()};
+                   pool.Get("unusedRelease").ToNumber().Int64Value(), static_cast<uint32_t>(number(pool, "maxTunnels"))};
   return settings;
 }
 

@@ -73,6 +73,10 @@ void Http2Session::send_queued() {
   }
 }
 
+bool Http2Session::saturated() const {
+  return has_blocked() || send_window_ <= 0 || held() >= settings_.connection_window / 4 * 3;
+}
+
 void Http2Session::respond(Http2Stream& stream, int status, const std::vector<HeaderField>& headers, bool end) {
   if (!stream.open || stream.answered) return;
   std::string block;

@@ -81,6 +81,9 @@ class Http2Session {
   // After a flush.
   void wake_blocked();
   bool has_blocked() const { return !blocked_.empty(); }
+  // Another stream would wait for others: what it sends, or, with the connection's window held by slow applications,
+  // what it is to receive.
+  bool saturated() const;
 
  private:
   using StreamPtr = std::shared_ptr<Http2Stream>;

@@ -56,12 +56,24 @@ void TunnelPool::serve(const std::string& key) {
       if (group.pooled.empty()) groups_.erase(found);
       return;
     }
-    auto usable = std::ranges::find_if(group.pooled, [](const auto& tunnel) { return tunnel->usable(); });
-    if (usable == group.pooled.end()) return create(key, group);
+    auto tunnel = choose(group);
+    if (tunnel == nullptr) return create(key, group);
+    if (tunnel->saturated() && group.pooled.size() < kMostOfOneKey && !group.no_more) return create(key, group);
     auto connection = std::move(group.waiting.front());
     group.waiting.pop_front();
-    give(std::shared_ptr<Tunnel>(*usable), connection);
+    give(tunnel, connection);
   }
+}
+
+// One where a stream need not wait for others; else the one with the fewest. Null: none takes any.
+std::shared_ptr<Tunnel> TunnelPool::choose(const Group& group) const {
+  std::shared_ptr<Tunnel> best;
+  for (const auto& tunnel : group.pooled) {
+    if (!tunnel->usable()) continue;
+    if (!tunnel->saturated()) return tunnel;
+    if (best == nullptr || tunnel->streams() < best->streams()) best = tunnel;
+  }
+  return best;
 }
 
 void TunnelPool::create(const std::string& key, Group& group) {
@@ -96,7 +108,9 @@ void TunnelPool::create(const std::string& key, Group& group) {
 // A failed attempt is not retried for the one that made it; whoever waits behind it tries itself.
 void TunnelPool::creation_failed(const std::string& key, Failure failure) {
   Group& group = groups_[key];
-  if (!group.waiting.empty()) {
+  // It was to be one more; those that stand still work.
+  group.no_more = choose(group) != nullptr;
+  if (!group.waiting.empty() && !group.no_more) {
     auto connection = std::move(group.waiting.front());
     group.waiting.pop_front();
     connection->on_no_tunnel(std::move(failure));
@@ -124,8 +138,21 @@ void TunnelPool::keep(Tunnel& tunnel) {
   if (standing.release == nullptr) {
     standing.release = std::make_unique<Timer>(pod_.loop(), [this, &tunnel] { drop(tunnel); });
     groups_[standing.key].pooled.push_back(standing.tunnel);
+    if (++pooled_ > pod_.settings().pool.max_tunnels) drop_oldest();
   }
+  standing.used = ++uses_;
   standing.release->start(pod_.settings().pool.unused_release);
+}
+
+void TunnelPool::drop_oldest() {
+  Tunnel* oldest = nullptr;
+  uint64_t used = UINT64_MAX;
+  for (auto& [tunnel, standing] : standing_) {
+    if (standing.release == nullptr || standing.used == 0 || standing.used >= used) continue;
+    oldest = tunnel;
+    used = standing.used;
+  }
+  if (oldest != nullptr) drop(*oldest);
 }
 
 // Gives up the pool's hold: the tunnel closes now or when its last stream ends.
@@ -141,8 +168,10 @@ void TunnelPool::forget(Standing& standing) {
   if (standing.release == nullptr) return;
   // This may be the timer's own call.
   pod_.loop().retire(std::shared_ptr<Timer>(std::move(standing.release)));
+  pooled_--;
   auto group = groups_.find(standing.key);
   if (group == groups_.end()) return;
+  group->second.no_more = false;
   std::erase(group->second.pooled, standing.tunnel);
   check_again(standing.key);
 }
@@ -154,6 +183,7 @@ void TunnelPool::on_tunnel_open(Tunnel& tunnel) {
   creating_.erase(found);
   Group& group = groups_[key];
   auto kept = std::exchange(group.creating, nullptr);
+  group.no_more = false;
   standing_[&tunnel] = {kept, key, nullptr};
   auto connection = std::move(group.waiting.front());
   group.waiting.pop_front();

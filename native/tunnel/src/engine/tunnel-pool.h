@@ -20,6 +20,9 @@ class TunnelPool final : public TunnelOwner {
  public:
   explicit TunnelPool(Pod& pod);
 
+  // Tunnels of one key that are in use because those before were saturated.
+  static constexpr size_t kMostOfOneKey = 4;
+
   // What decisions must have in common to share tunnels.
   static std::string key_of(const ThroughTunnel& request);
 
@@ -41,11 +44,13 @@ class TunnelPool final : public TunnelOwner {
     std::shared_ptr<Dial> dial;
     std::shared_ptr<Tunnel> creating;
     std::deque<std::shared_ptr<Connection>> waiting;
+    bool no_more = false;  // one beside a saturated one could not be made; until any of them goes
   };
   struct Standing {
     std::shared_ptr<Tunnel> tunnel;
     std::string key;
     std::unique_ptr<Timer> release;  // set: in the pool
+    uint64_t used = 0;               // when it was, in an order of all
   };
 
   void on_tunnel_open(Tunnel& tunnel) override;
@@ -55,6 +60,8 @@ class TunnelPool final : public TunnelOwner {
   void on_tunnel_closed(Tunnel& tunnel) override;
 
   void serve(const std::string& key);
+  std::shared_ptr<Tunnel> choose(const Group& group) const;
+  void drop_oldest();
   void create(const std::string& key, Group& group);
   void creation_failed(const std::string& key, Failure failure);
   void give(const std::shared_ptr<Tunnel>& tunnel, const std::shared_ptr<Connection>& connection);
@@ -65,7 +72,8 @@ class TunnelPool final : public TunnelOwner {
 
   Pod& pod_;
   uint32_t limit_;
-  bool closed_ = false;
+  size_t pooled_ = 0;
+  uint64_t uses_ = 0;
   std::unordered_map<std::string, Group> groups_;
   std::unordered_map<Tunnel*, std::string> creating_;
   std::unordered_map<Tunnel*, Standing> standing_;

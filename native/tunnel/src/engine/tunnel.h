@@ -61,6 +61,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   Http2Session& session() { return session_; }
   bool usable() const { return state_ == State::open && session_.usable(); }
   size_t streams() const { return session_.streams(); }
+  bool saturated() const { return session_.saturated(); }
   Loop& loop() { return loop_; }
   // By the lists of now. Never while nobody looked when it began.
   bool revoked() const;

@@ -52,6 +52,7 @@ struct TlsSettings {
 struct PoolSettings {
   uint32_t max_streams_per_tunnel = 100;
   int64_t unused_release = 300000;  // milliseconds
+  uint32_t max_tunnels = 500;       // kept for another stream, for each pod and thread
 };
 
 struct ListenerAddress {

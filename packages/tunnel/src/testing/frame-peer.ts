@@ -145,7 +145,7 @@ export async function frameClient(
 export async function frameServer(
   mesh: TestMesh,
   onPeer: (peer: FramePeer) => void
-): Promise<{ readonly address: Endpoint; readonly peers: readonly FramePeer[] }> {
+): Promise<{ readonly address: Endpoint; readonly peers: readonly FramePeer[]; readonly stopListening: () => void }> {
   const peers: FramePeer[] = []
   const options = { ...material(mesh.identities.stock), requestCert: true, ALPNProtocols: ['h2'] }
   const server = tls.createServer(options, socket => {
@@ -159,7 +159,8 @@ export async function frameServer(
     for (const peer of peers) peer.socket.destroy()
     server.close()
   })
-  return { peers, address: { ip: '127.0.0.1', port: (server.address() as net.AddressInfo).port } }
+  const { port } = server.address() as net.AddressInfo
+  return { peers, address: { ip: '127.0.0.1', port }, stopListening: () => server.close() }
 }
 
 /** SETTINGS of a server, and a 200 for every CONNECT, `:status` from the static table. */
