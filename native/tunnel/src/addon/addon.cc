@@ -30,17 +30,29 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(info.Env(), &loop);
     // Not a thread-safe function: that one goes on as long as events come, and nothing else on this thread has its turn.
-    wake_ = new uv_async_t;
-    uv_async_init(loop, wake_, [](uv_async_t* wake) { static_cast<JsEngine*>(wake->data)->deliver(); });
-    wake_->data = this;
+    wake_ = new Wake{{}, this, nullptr};
+    uv_async_init(loop, &wake_->async, [](uv_async_t* async) {
+      if (auto* wake = reinterpret_cast<Wake*>(async); wake->engine != nullptr) wake->engine->deliver();
+    });
+    // At process.exit, and when a worker thread is terminated, the data threads must not outlive what they notify.
+    napi_add_async_cleanup_hook(info.Env(), [](napi_async_cleanup_hook_handle, void* wake) {
+      if (auto* engine = static_cast<Wake*>(wake)->engine; engine != nullptr) engine->end();
+    }, wake_, &wake_->hook);
     unsigned threads = info[0].ToNumber().Uint32Value(), most = info[1].ToNumber().Uint32Value();
     engine_ = std::make_unique<culvert::Engine>(threads, most, limits(info[2].As<Napi::Object>()),
-                                                [wake = wake_] { uv_async_send(wake); });
+                                                [wake = wake_] { uv_async_send(&wake->async); });
   }
 
   ~JsEngine() override { end(); }
 
  private:
+  // Wakes this thread; goes when the event loop has let go of it, which may be after the engine.
+  struct Wake {
+    uv_async_t async;  // the first member: callbacks get its address
+    JsEngine* engine;
+    napi_async_cleanup_hook_handle hook;
+  };
+
   static culvert::PodId pod(const Napi::CallbackInfo& info) { return info[0].ToNumber().Uint32Value(); }
   static culvert::ConnectionId id(const Napi::CallbackInfo& info) {
     return static_cast<culvert::ConnectionId>(info[1].ToNumber().Int64Value());
@@ -133,12 +145,16 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   void end() {
     if (engine_ == nullptr) return;
     engine_.reset();
-    wake_->data = nullptr;
-    uv_close(reinterpret_cast<uv_handle_t*>(wake_), [](uv_handle_t* wake) { delete reinterpret_cast<uv_async_t*>(wake); });
+    wake_->engine = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t*>(&wake_->async), [](uv_handle_t* async) {
+      auto* wake = reinterpret_cast<Wake*>(async);
+      napi_remove_async_cleanup_hook(wake->hook);
+      delete wake;
+    });
   }
 
   std::unique_ptr<culvert::Engine> engine_;
-  uv_async_t* wake_ = nullptr;
+  Wake* wake_ = nullptr;
   Napi::AsyncContext context_;
   EventHandlers handlers_;
 };
