@@ -114,6 +114,7 @@ export interface NativePodSettings {
     readonly originalSource: 'auto' | 'require' | 'never'
     readonly keepalive: { readonly idle: number; readonly interval: number; readonly retries: number } | undefined
     readonly userTimeout: boolean
+    readonly tunnelCongestionControl?: string | undefined
     readonly connectTimeout: number
     readonly handshakeTimeout: number
   }

@@ -56,6 +56,8 @@ export interface SocketSettings {
   readonly originalSource: 'auto' | 'require' | 'never'
   readonly keepalive: { readonly idle: number; readonly interval: number; readonly retries: number } | undefined
   readonly userTimeout: boolean
+  /** Of the TCP connections under tunnels, by its name in the kernel; undefined or refused: the kernel's choice. */
+  readonly tunnelCongestionControl?: string | undefined
   readonly connectTimeout: number
   /** CULVERT_HANDSHAKE_TIMEOUT; 0 for none. */
   readonly handshakeTimeout: number

@@ -69,8 +69,17 @@ function podOptions(
   netns: Netns | undefined,
   listeners: readonly { readonly role: ListenerRole; readonly port: number }[]
 ): PodOptions {
-  const { mark, listenerMark, reusePort, originalSource, ipv6, keepalive, userTimeout, handshakeTimeout } =
-    settings.sockets
+  const {
+    mark,
+    listenerMark,
+    reusePort,
+    originalSource,
+    ipv6,
+    keepalive,
+    userTimeout,
+    tunnelCongestionControl,
+    handshakeTimeout
+  } = settings.sockets
   const ip = ipv6 ? '::' : '0.0.0.0'
   return {
     netns,
@@ -82,6 +91,7 @@ function podOptions(
       originalSource,
       keepalive,
       userTimeout,
+      tunnelCongestionControl,
       connectTimeout,
       handshakeTimeout
     },

@@ -41,6 +41,7 @@ describe('errors', () => {
     [{ POOL_UNUSED_RELEASE_TIMEOUT: 'soon' }, 'invalid env var POOL_UNUSED_RELEASE_TIMEOUT=soon (expected a duration'],
     [{ PACKET_MARK: '-1' }, 'invalid env var PACKET_MARK=-1 (expected an integer'],
     [{ RUST_LOG: 'a=loud' }, 'invalid env var RUST_LOG=a=loud ('],
+    [{ CULVERT_TUNNEL_CONGESTION_CONTROL: 'a b' }, 'invalid env var CULVERT_TUNNEL_CONGESTION_CONTROL=a b ('],
     [{ XDS_ON_DEMAND: 'true' }, 'XDS_ON_DEMAND=true cannot be combined with the DNS proxy'],
     [{ ENABLE_PROXY: 'false', ISTIO_META_DNS_CAPTURE: 'no' }, 'there is nothing to run'],
     [{ CA_ADDRESS: '' }, 'invalid env var CA_ADDRESS= ('],

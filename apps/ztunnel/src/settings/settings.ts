@@ -51,6 +51,8 @@ export interface SocketSettings {
   readonly ipv6: boolean
   readonly keepalive: { readonly idle: number; readonly interval: number; readonly retries: number } | undefined
   readonly userTimeout: boolean
+  /** Undefined: the kernel's. */
+  readonly tunnelCongestionControl: string | undefined
   readonly handshakeTimeout: number
 }
 
@@ -197,8 +199,18 @@ function readSockets(read: SettingReader, shared: boolean): SocketSettings {
     ipv6: read.boolean('IPV6_ENABLED') ?? true,
     keepalive: (read.boolean('KEEPALIVE_ENABLED') ?? true) ? keepalive : undefined,
     userTimeout: read.boolean('USER_TIMEOUT_ENABLED') ?? false,
+    tunnelCongestionControl: readCongestionControl(read),
     handshakeTimeout: read.duration('CULVERT_HANDSHAKE_TIMEOUT') ?? 30_000
   }
+}
+
+function readCongestionControl(read: SettingReader): string | undefined {
+  const name = 'CULVERT_TUNNEL_CONGESTION_CONTROL'
+  const value = read.text(name)
+  if (value === undefined || value === '') return undefined
+  // TCP_CA_NAME_MAX of the kernel, with the byte that ends it.
+  if (/^[a-z0-9_-]{1,15}$/.test(value)) return value
+  throw invalidVariable(name, value, 'expected the name of a congestion control such as cubic, reno or bbr')
 }
 
 function readDeadline(read: SettingReader): number {

@@ -55,6 +55,9 @@ SocketSettings socket_settings(Napi::Object object) {
     settings.keepalive = Keepalive{number(keepalive, "idle"), number(keepalive, "interval"), number(keepalive, "retries")};
   }
   settings.user_timeout = object.Get("userTimeout").ToBoolean();
+  if (has(object, "tunnelCongestionControl")) {
+    settings.tunnel_congestion_control = text(object, "tunnelCongestionControl");
+  }
   settings.connect_timeout = number(object, "connectTimeout");
   settings.handshake_timeout = number(object, "handshakeTimeout");
   return settings;

@@ -46,7 +46,9 @@ void Connection::connect(Direct direct) {
   const SocketSettings& sockets = pod_->settings().sockets;
   try {
     std::optional<std::string> warning;
-    OwnedFd fd = start_connect(pod_->netns(), sockets, direct_.to, from, warning);
+    // What comes in goes to an application of the pod.
+    Leg leg = role_ == ListenerRole::outbound ? Leg::open : Leg::local;
+    OwnedFd fd = start_connect(pod_->netns(), sockets, leg, direct_.to, from, warning);
     if (warning) pod_->emit(Warned{*warning});
     dial_ = Dial::start(pod_->loop(), std::move(fd), sockets.connect_timeout,
                         [this](OwnedFd connected_fd, int error, bool deadline) {

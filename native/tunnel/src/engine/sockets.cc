@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 // The kernel's headers redefine what the C library's have unless these come first.
 #include <linux/in6.h>
@@ -72,6 +73,29 @@ void take_source(int fd, int family, const std::string& from, std::optional<std:
   warning = "take source address '" + from + "': " + os_error(errno);
 }
 
+// A connection within the node loses nothing, so pacing only holds it back: bbr carried half of what reno and cubic did.
+// Where the kernel's choice paces, one of these takes its place. Refused (a namespace may have no other): stays as it is.
+void set_congestion_control(int fd, const SocketSettings& settings, Leg leg) {
+  auto choose = [fd](std::string_view name) {
+    return setsockopt(fd, SOL_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0;
+  };
+  if (leg == Leg::tunnel && !settings.tunnel_congestion_control.empty()) choose(settings.tunnel_congestion_control);
+  if (leg != Leg::local) return;
+  char current[16] = {};
+  socklen_t length = sizeof current - 1;
+  if (getsockopt(fd, SOL_TCP, TCP_CONGESTION, current, &length) != 0) return;
+  if (std::string_view(current).starts_with("bbr") && !choose("cubic")) choose("reno");
+}
+
+Leg leg_of(ListenerRole role) {
+  switch (role) {
+    case ListenerRole::inbound_hbone: return Leg::tunnel;
+    case ListenerRole::outbound: return Leg::local;
+    case ListenerRole::inbound_plaintext: return Leg::open;
+  }
+  return Leg::open;
+}
+
 void set_mark(int fd, uint32_t mark) {
   if (mark == 0) return;
   if (!set(fd, SOL_SOCKET, SO_MARK, static_cast<int>(mark))) throw SocketError{errno};
@@ -116,15 +140,16 @@ BoundListener bind_listener(int netns, const SocketSettings& settings, const Lis
     transparent = set(fd.get(), SOL_IP, IP_TRANSPARENT, 1);
     if (!transparent && settings.original_source == OriginalSource::require) throw SocketError{errno};
   }
-  // Accepted sockets inherit these. The peer of a tunnel is watched by PINGs instead.
+  // Accepted sockets inherit these, and the congestion control. The peer of a tunnel is watched by PINGs instead.
   if (wanted.role != ListenerRole::inbound_hbone) set_keepalive(fd.get(), settings);
+  set_congestion_control(fd.get(), settings, leg_of(wanted.role));
   if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) throw SocketError{errno};
   if (listen(fd.get(), kBacklog) != 0) throw SocketError{errno};
   Endpoint bound = local_endpoint(fd.get());
   return {std::make_shared<const OwnedFd>(std::move(fd)), wanted.role, bound, transparent};
 }
 
-OwnedFd start_connect(int netns, const SocketSettings& settings, const Endpoint& to, const std::string& from,
+OwnedFd start_connect(int netns, const SocketSettings& settings, Leg leg, const Endpoint& to, const std::string& from,
                       std::optional<std::string>& warning) {
   sockaddr_storage address;
   socklen_t length = socket_address(to, address);
@@ -134,6 +159,7 @@ OwnedFd start_connect(int netns, const SocketSettings& settings, const Endpoint&
   set_mark(fd.get(), settings.mark);
   set_no_delay(fd.get());
   set_keepalive(fd.get(), settings);
+  set_congestion_control(fd.get(), settings, leg);
   if (!from.empty()) take_source(fd.get(), address.ss_family, from, warning);
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) {
     throw SocketError{errno};

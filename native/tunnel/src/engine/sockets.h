@@ -36,12 +36,15 @@ struct SocketError {
   int error;  // errno
 };
 
+// Where a connection leads: to another node inside a tunnel, to an application on this one, or anywhere.
+enum class Leg { tunnel, local, open };
+
 // `netns` -1: the process's own. Throws SocketError.
 BoundListener bind_listener(int netns, const SocketSettings& settings, const ListenerAddress& address,
                             std::optional<std::string>& warning);
 
 // A socket on its way to `to`; `from` empty: the kernel's choice of address. Throws SocketError.
-OwnedFd start_connect(int netns, const SocketSettings& settings, const Endpoint& to, const std::string& from,
+OwnedFd start_connect(int netns, const SocketSettings& settings, Leg leg, const Endpoint& to, const std::string& from,
                       std::optional<std::string>& warning);
 
 // What connect(2) came to: 0 or an errno.

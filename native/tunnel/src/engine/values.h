@@ -35,6 +35,7 @@ struct SocketSettings {
   OriginalSource original_source = OriginalSource::never;
   std::optional<Keepalive> keepalive;
   bool user_timeout = false;
+  std::string tunnel_congestion_control;  // of the TCP connections under tunnels; empty: the kernel's choice
   int connect_timeout = 10000, handshake_timeout = 0;  // milliseconds
 };
 
