@@ -25,7 +25,14 @@ export interface Output {
 
 /** Measures and reports: the exit status. Whatever happens, the clusters are gone afterwards. */
 export async function runBench(settings: Settings, output: Output, signal: AbortSignal): Promise<number> {
-  const cases = allCases.filter(({ name }) => settings.cases.length === 0 || settings.cases.includes(name))
+  const chosen = allCases.filter(({ name }) => settings.cases.length === 0 || settings.cases.includes(name))
+  const cases = chosen.filter(one => !settings.local || one.kind === 'local' || !one.authority)
+  if (cases.length === 0) {
+    throw new BenchError(
+      'BENCH_SETTING',
+      `${settings.cases.join(', ')} needs the control plane's authority, not --local`
+    )
+  }
   const contenders = contendersOf(settings)
   const names = contenders.map(({ name }) => name)
   const plan = { cases, runs: settings.runs, options: { seconds: settings.seconds, quick: settings.quick } }
@@ -59,7 +66,7 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
 /** All of them, or none and the first failure. */
 async function allStages(
   contenders: readonly Contender[],
-  { congestionControl }: Settings,
+  { congestionControl, local }: Settings,
   { progress }: Output,
   signal: AbortSignal
 ): Promise<Stage[]> {
@@ -67,7 +74,7 @@ async function allStages(
   if (unsupported !== undefined) throw new BenchError('BENCH_SETTING', `this machine cannot run it: ${unsupported}`)
   progress(`a cluster of two nodes for each of ${contenders.length}`)
   const results = await Promise.allSettled(
-    contenders.map(contender => createStage({ contender, congestionControl, signal }))
+    contenders.map(contender => createStage({ contender, congestionControl, local, signal }))
   )
   const stages = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = results.find(result => result.status === 'rejected')

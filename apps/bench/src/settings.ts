@@ -14,6 +14,8 @@ export interface Settings {
   readonly peer: string | undefined
   /** Also measures without a mesh. */
   readonly direct: boolean
+  /** Discovery from a file and a test authority instead of the control plane. */
+  readonly local: boolean
   /** Of every socket; undefined: what the machine has. */
   readonly congestionControl: string | undefined
   /** Files to write. */
@@ -26,6 +28,7 @@ export const usage = (cases: readonly string[]): string => `npm run bench -- [CA
   CASE           ${cases.join(', ')}; all of them if none is named
   --peer PATH    another ztunnel, in turn with ours: figures come with their ratios
   --direct       also without a mesh: what the machine and the load programs could do
+  --local        discovery from a local file, FAKE_CA=true; upstream's needs a build with its feature 'testing'
   --reno         Reno on every socket instead of the machine's congestion control
   --runs N       5 if not given
   --seconds N    how long each load runs; 5 if not given
@@ -36,6 +39,7 @@ export const usage = (cases: readonly string[]): string => `npm run bench -- [CA
 const flags = {
   peer: { type: 'string' },
   direct: { type: 'boolean', default: false },
+  local: { type: 'boolean', default: false },
   reno: { type: 'boolean', default: false },
   runs: { type: 'string' },
   seconds: { type: 'string' },
@@ -64,6 +68,7 @@ export function readSettings(args: readonly string[], known: readonly string[]):
     quick: values.quick,
     peer: values.peer === undefined ? undefined : executable(values.peer),
     direct: values.direct,
+    local: values.local,
     congestionControl: values.reno ? 'reno' : undefined,
     json: values.json,
     html: values.html

@@ -36,6 +36,8 @@ export interface ClusterCase extends Description {
   readonly kind: 'cluster'
   /** Whether there is something to measure without a mesh. */
   readonly direct: boolean
+  /** Needs a certificate of the control plane's authority: left out with the test authority. */
+  readonly authority?: boolean
   /** Measured at rest: all such cases of a run come last, are prepared, and then rest together. */
   readonly rest?: {
     readonly prepare: (stage: Stage, options: RunOptions) => Promise<void>

@@ -22,6 +22,7 @@ export const handshakes: ClusterCase = {
     { name: 'handshakes-cpu', title: '… CPU of the proxy', unit: 'µs each', better: 'less' }
   ],
   direct: false,
+  authority: true,
   duration: ({ seconds }) => seconds + 2.5,
   run: async (stage, { seconds }) => {
     using certificate = await clientCertificate(stage.cluster)

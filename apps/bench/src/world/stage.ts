@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { customResources, images, installMesh, meshReady } from '@culvert/demo/mesh'
 import { pods } from '@culvert/kubernetes'
 import { type Cluster, type CommandResult, createCluster, type Image, type PodRef } from '@culvert/lab'
@@ -6,6 +7,7 @@ import { nativeProgram } from '../load/native-program.ts'
 import { processTree } from '../measure/processes.ts'
 import type { Contender } from './contender.ts'
 import { setCongestionControl, setSysctl } from './sysctl.ts'
+import { type LocalDiscovery, localDiscovery } from './local-discovery.ts'
 import { httpPort, loadPods, namespace, policies } from './manifests.ts'
 
 /** A contender's own cluster: the mesh on two nodes, the load's two ends, policies in force. */
@@ -32,6 +34,8 @@ export interface StageOptions {
   readonly contender: Contender
   /** Of every socket of the cluster; undefined: the machine's. */
   readonly congestionControl: string | undefined
+  /** Discovery from a file and certificates of the test authority, instead of the control plane's. */
+  readonly local?: boolean
   readonly signal: AbortSignal
 }
 
@@ -44,20 +48,22 @@ const loadImages = (): Record<string, Image> => ({
 export async function createStage(options: StageOptions): Promise<Stage> {
   const { contender, signal } = options
   const mesh = contender.name !== 'direct'
-  const replaced = contender.image === undefined ? {} : { 'culvert/ztunnel': contender.image }
+  const local = mesh && options.local ? localDiscovery() : undefined
+  const proxy = contender.image ?? images['culvert/ztunnel']!
   const cluster = await createCluster({
     nodes: 2,
     name: `bench-${contender.name}-${process.pid}`,
-    images: { ...images, ...replaced, ...loadImages() },
+    images: { ...images, 'culvert/ztunnel': local?.image(proxy) ?? proxy, ...loadImages() },
     crds: customResources(),
     signal
   })
   try {
     // Before there is a socket to speak of: one takes the setting of its namespace when it is made or accepted.
     if (options.congestionControl !== undefined) await setCongestionControl(cluster, options.congestionControl)
-    return await prepare({ contender, cluster, mesh, options })
+    return await prepare({ contender, cluster, mesh, local, options })
   } catch (error) {
     await cluster.close()
+    local?.[Symbol.dispose]()
     throw error
   }
 }
@@ -66,10 +72,11 @@ interface Preparation {
   readonly contender: Contender
   readonly cluster: Cluster
   readonly mesh: boolean
+  readonly local: LocalDiscovery | undefined
   readonly options: StageOptions
 }
 
-async function prepare({ contender, cluster, mesh, options }: Preparation): Promise<Stage> {
+async function prepare({ contender, cluster, mesh, local, options }: Preparation): Promise<Stage> {
   if (mesh) {
     await installMesh(cluster)
     await meshReady(cluster)
@@ -102,13 +109,22 @@ async function prepare({ contender, cluster, mesh, options }: Preparation): Prom
     }),
     restartProxies: async () => {
       for (const old of proxies.values()) await cluster.client.delete(pods, old)
-      await cluster.rollout('DaemonSet', { namespace: 'istio-system', name: 'ztunnel' })
+      const rolledOut = cluster.rollout('DaemonSet', { namespace: 'istio-system', name: 'ztunnel' })
+      const failure = await rolledOut.then(() => undefined).catch((error: Error) => error)
       proxies = await proxyPods(cluster)
+      if (failure !== undefined) {
+        const { sending } = await stage.proxyLogs(10)
+        throw new BenchError('BENCH_SETUP', `${failure.message}\nthe sending proxy:\n${sending}`, { cause: failure })
+      }
       await answers(stage)
     },
-    [Symbol.asyncDispose]: () => cluster.close()
+    [Symbol.asyncDispose]: async () => {
+      await cluster.close()
+      local?.[Symbol.dispose]()
+    }
   }
-  await answers(stage)
+  await local?.write(cluster)
+  await (local === undefined ? answers(stage) : stage.restartProxies())
   return stage
 }
 
@@ -131,18 +147,20 @@ async function roomForConnections(cluster: Cluster, name: string): Promise<void>
   await setSysctl(netns, 'net.ipv4.tcp_tw_reuse', '1')
 }
 
-/** Policies and certificates are there when the first answer comes: discovery gives no other sign to the outside. */
+/** Policies and certificates are there when the first answer came through a tunnel: nothing else tells it outside. */
 async function answers({ contender, serverIp, inClient, proxyLogs }: Stage): Promise<void> {
+  const direct = contender.name === 'direct'
   const until = Date.now() + 30_000
   const url = `http://${serverIp}:${httpPort}/`
   for (;;) {
     const { code, stderr } = await inClient(['curl', '-sS', '-o', '/dev/null', '--max-time', '5', url], 10_000)
-    if (code === 0) return
+    const logs = direct ? undefined : await proxyLogs(10)
+    if (code === 0 && (logs === undefined || logs.sending.includes('dst.hbone_addr'))) return
     if (Date.now() > until) {
-      const logs = contender.name === 'direct' ? {} : await proxyLogs(10)
-      const said = Object.entries(logs).map(([side, log]) => `the ${side} proxy:\n${log}`)
-      throw new BenchError('BENCH_SETUP', [`the server does not answer: ${stderr.trim()}`, ...said].join('\n'))
+      const problem = code === 0 ? 'the answer came through no tunnel' : `no answer: ${stderr.trim()}`
+      const said = Object.entries(logs ?? {}).map(([side, log]) => `the ${side} proxy:\n${log}`)
+      throw new BenchError('BENCH_SETUP', [`${url}: ${problem}`, ...said].join('\n'))
     }
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await setTimeout(100)
   }
 }
