@@ -1,5 +1,6 @@
 #include "bytes.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <new>
@@ -18,17 +19,30 @@ struct Block {
   Block* next;
 };
 
+struct List {
+  Block* first = nullptr;
+  size_t count = 0, least = 0;  // now, and since the last trim
+
+  void push(Block* block) {
+    block->next = first;
+    first = block;
+    count++;
+  }
+  Block* pop() {
+    Block* block = first;
+    first = block->next;
+    least = std::min(least, --count);
+    return block;
+  }
+};
+
 struct Kept {
-  Block* blocks[kClasses] = {};
+  List lists[kClasses];
   size_t bytes = 0;
 
   ~Kept() {
-    for (Block* block : blocks) {
-      while (block != nullptr) {
-        Block* next = block->next;
-        std::free(block);
-        block = next;
-      }
+    for (List& list : lists) {
+      while (list.count > 0) std::free(list.pop());
     }
   }
 };
@@ -47,12 +61,10 @@ size_t class_of(size_t size) { return static_cast<size_t>(std::bit_width(size / 
 uint8_t* take_block(size_t& size) {
   if (size >= kSmallestKept) {
     size = std::bit_ceil(size);
-    Block* block = size <= kLargestKept ? kept.blocks[class_of(size)] : nullptr;
-    if (block != nullptr) {
-      kept.blocks[class_of(size)] = block->next;
+    if (size <= kLargestKept && kept.lists[class_of(size)].count > 0) {
       kept.bytes -= size;
       count(static_cast<int64_t>(size));
-      return reinterpret_cast<uint8_t*>(block);
+      return reinterpret_cast<uint8_t*>(kept.lists[class_of(size)].pop());
     }
   }
   auto* made = static_cast<uint8_t*>(std::malloc(size));
@@ -66,10 +78,19 @@ void give_block(uint8_t* block, size_t size) {
   count(-static_cast<int64_t>(size));
   bool keep = size >= kSmallestKept && size <= kLargestKept && kept.bytes + size <= kKeptBytes;
   if (!keep) return std::free(block);
-  Block* first = reinterpret_cast<Block*>(block);
-  first->next = kept.blocks[class_of(size)];
-  kept.blocks[class_of(size)] = first;
+  kept.lists[class_of(size)].push(reinterpret_cast<Block*>(block));
   kept.bytes += size;
+}
+
+void trim_blocks() {
+  for (size_t i = 0; i < kClasses; i++) {
+    List& list = kept.lists[i];
+    for (size_t unused = list.least; unused > 0; unused--) {
+      std::free(list.pop());
+      kept.bytes -= kSmallestKept << i;
+    }
+    list.least = list.count;
+  }
 }
 
 void count_blocks_in(std::atomic<int64_t>* where) { counter = where; }

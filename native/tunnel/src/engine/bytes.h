@@ -15,6 +15,8 @@ using Room = std::span<uint8_t>;
 // back: what moves bulk would otherwise spend its time in page faults.
 uint8_t* take_block(size_t& size);
 void give_block(uint8_t* block, size_t size);
+// Frees what nobody has taken since the last call.
+void trim_blocks();
 // Where this thread adds up the blocks it has out; it may be read from anywhere.
 void count_blocks_in(std::atomic<int64_t>* counter);
 

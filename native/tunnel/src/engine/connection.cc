@@ -25,7 +25,8 @@ void Connection::decide(Decision decision) {
     return finish(std::nullopt);
   }
   if (auto* direct = std::get_if<Direct>(&decision)) return connect(std::move(*direct));
-  through_ = std::move(std::get<ThroughTunnel>(decision));
+  through_ = std::make_unique<ThroughTunnel>(std::move(std::get<ThroughTunnel>(decision)));
+  tunnelled_ = true;
   state_ = State::waiting_for_tunnel;
   pod_->pool().check_out(shared_from_this());
 }
@@ -40,15 +41,15 @@ void Connection::answer(int status) {
 
 void Connection::connect(Direct direct) {
   state_ = State::connecting;
-  direct_ = std::move(direct);
+  direct_ = std::make_unique<Direct>(std::move(direct));
   // A pod that calls itself keeps its own address: the kernel refuses to bind it twice.
-  std::string from = pod_->original_source() && direct_.from != direct_.to.ip ? direct_.from : "";
+  std::string from = pod_->original_source() && direct_->from != direct_->to.ip ? direct_->from : "";
   const SocketSettings& sockets = pod_->settings().sockets;
   try {
     std::optional<std::string> warning;
     // What comes in goes to an application of the pod.
     Leg leg = role_ == ListenerRole::outbound ? Leg::open : Leg::local;
-    OwnedFd fd = start_connect(pod_->netns(), sockets, leg, direct_.to, from, warning);
+    OwnedFd fd = start_connect(pod_->netns(), sockets, leg, direct_->to, from, warning);
     if (warning) pod_->emit(Warned{*warning});
     dial_ = Dial::start(pod_->loop(), std::move(fd), sockets.connect_timeout,
                         [this](OwnedFd connected_fd, int error, bool deadline) {
@@ -70,10 +71,10 @@ void Connection::connected(OwnedFd fd) {
   auto side = std::make_unique<TcpSide>(pod_->loop(), std::move(fd), nullptr);
   TcpSide& application = *side;
   server_ = std::move(side);
-  if (!application.write_preface(direct_.preface)) return connect_failed("the application took no PROXY header");
+  if (!application.write_preface(direct_->preface)) return connect_failed("the application took no PROXY header");
   if (is_stream()) {
     auto& stream = client_stream();
-    stream.tunnel().session().respond(*stream.stream(), 200, direct_.response_headers, false);
+    stream.tunnel().session().respond(*stream.stream(), 200, direct_->response_headers, false);
   }
   join({id_, {}, {}});
   if (state_ == State::joined) application.start(true);
@@ -90,7 +91,7 @@ std::unique_ptr<StreamSide> Connection::ask(const std::shared_ptr<Tunnel>& tunne
 
 void Connection::on_tunnel(const std::shared_ptr<Tunnel>& tunnel) {
   state_ = State::requesting;
-  outer_ = ask(tunnel, through_.outer, true);
+  outer_ = ask(tunnel, through_->outer, true);
 }
 
 void Connection::on_no_tunnel(Failure failure) { finish(std::move(failure)); }
@@ -98,8 +99,8 @@ void Connection::on_no_tunnel(Failure failure) { finish(std::move(failure)); }
 void Connection::on_answer(int status, std::vector<HeaderField> headers, bool outermost) {
   if (state_ != State::requesting) return;
   if (status != 200) return finish(Failure{FailureCode::status, std::to_string(status), status});
-  if (outermost && through_.inner) {
-    const Hop& hop = *through_.inner;
+  if (outermost && through_->inner) {
+    const Hop& hop = *through_->inner;
     inner_ = std::make_shared<Tunnel>(
         pod_->loop(),
         Tunnel::Options{Http2Session::Role::client, hop.credential, hop.expected_identities, pod_->settings().http2,
@@ -117,7 +118,7 @@ void Connection::on_answer(int status, std::vector<HeaderField> headers, bool ou
   join(std::move(opened));
 }
 
-void Connection::on_tunnel_open(Tunnel& tunnel) { server_ = ask(tunnel.shared_from_this(), *through_.inner, false); }
+void Connection::on_tunnel_open(Tunnel& tunnel) { server_ = ask(tunnel.shared_from_this(), *through_->inner, false); }
 
 void Connection::on_tunnel_failed(Tunnel&, Failure failure) { finish(std::move(failure)); }
 
@@ -128,6 +129,9 @@ void Connection::on_tunnel_request(Tunnel& tunnel, std::shared_ptr<Http2Stream> 
 void Connection::join(ConnectionOpened opened) {
   auto self = shared_from_this();
   state_ = State::joined;
+  // A thousand connections at rest should not remember what they asked for.
+  direct_.reset();
+  through_.reset();
   pod_->emit(std::move(opened));
   send_.connect(*client_, *server_);
   receive_.connect(*server_, *client_);
@@ -144,8 +148,7 @@ bool Connection::revoked() const {
   if (is_stream() && static_cast<StreamSide&>(*client_).tunnel().revoked()) return true;
   if (inner_ != nullptr && inner_->revoked()) return true;
   if (outer_ != nullptr) return outer_->tunnel().revoked();
-  bool tunnelled = through_.outer.credential != nullptr && server_ != nullptr;
-  return tunnelled && static_cast<StreamSide&>(*server_).tunnel().revoked();
+  return tunnelled_ && server_ != nullptr && static_cast<StreamSide&>(*server_).tunnel().revoked();
 }
 
 void Connection::cut(FailureCode code) { finish(Failure{code, ""}); }

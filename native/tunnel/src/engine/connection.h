@@ -27,7 +27,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void tell_progress();
 
   // For the pool.
-  const ThroughTunnel& tunnel_request() const { return through_; }
+  const ThroughTunnel& tunnel_request() const { return *through_; }
   void on_tunnel(const std::shared_ptr<Tunnel>& tunnel);
   void on_no_tunnel(Failure failure);
 
@@ -61,9 +61,10 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::unique_ptr<Side> client_, server_;
   Direction send_, receive_;
 
-  Direct direct_;
+  std::unique_ptr<Direct> direct_;
   std::shared_ptr<Dial> dial_;
-  ThroughTunnel through_;
+  std::unique_ptr<ThroughTunnel> through_;
+  bool tunnelled_ = false;
   std::unique_ptr<StreamSide> outer_;  // of double HBONE
   std::shared_ptr<Tunnel> inner_;
 };

@@ -1,15 +1,21 @@
 #include "loop.h"
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
 namespace culvert {
+
+namespace {
+constexpr int64_t kTrimInterval = 10000;  // milliseconds
+}  // namespace
 
 int64_t now() {
   timespec time;
@@ -60,7 +66,10 @@ void Timer::stop() {
   due_ = -1;
 }
 
-Loop::Loop() : buffers_(new uint8_t[kBuffer * 4]) {
+Loop::Loop() {
+  void* pages = mmap(nullptr, kBuffer * kBuffers, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) throw std::bad_alloc();
+  buffers_ = static_cast<uint8_t*>(pages);
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (epoll_ < 0 || wake_ < 0) throw std::runtime_error("cannot make an event loop: out of descriptors");
@@ -69,8 +78,10 @@ Loop::Loop() : buffers_(new uint8_t[kBuffer * 4]) {
 }
 
 Loop::~Loop() {
+  trim_.stop();
   close(wake_);
   close(epoll_);
+  munmap(buffers_, kBuffer * kBuffers);
 }
 
 void Loop::post(std::function<void()> call) {
@@ -141,6 +152,13 @@ void Loop::run_timers() {
   }
 }
 
+// Large memory pays only while something moves.
+void Loop::trim() {
+  buffers_used_ = false;
+  madvise(buffers_, kBuffer * kBuffers, MADV_DONTNEED);
+  trim_blocks();
+}
+
 void Loop::measure() {
   if (!on_overload) return;
   int64_t time = now();
@@ -179,6 +197,7 @@ void Loop::run() {
     }
     clear_retired();
     measure();
+    if (buffers_used_ && !trim_.running()) trim_.start(kTrimInterval);
   }
   std::exchange(kept_, {}).clear();
   clear_retired();

@@ -66,6 +66,7 @@ class Timer {
 
   void start(int64_t milliseconds);
   void stop();
+  bool running() const { return due_ >= 0; }
 
  private:
   friend class Loop;
@@ -119,16 +120,21 @@ class Loop {
   void give_pieces(std::unique_ptr<Pieces> pieces);
 
   // Buffers of the thread, for one call at a time. Inner tunnels decrypt while an outer one's plaintext is being read.
-  Room cipher_buffer() { return {buffers_.get(), kBuffer}; }
-  Room plain_buffer(int depth) { return {buffers_.get() + kBuffer * (1 + (depth > 0)), kBuffer}; }
-  Room copy_buffer() { return {buffers_.get() + kBuffer * 3, kBuffer}; }
+  Room cipher_buffer() { return buffer(0); }
+  Room plain_buffer(int depth) { return buffer(depth > 0 ? 2 : 1); }
+  Room copy_buffer() { return buffer(3); }
 
  private:
   friend class Deferred;
   friend class Timer;
-  static constexpr size_t kBuffer = 256 * 1024;
+  static constexpr size_t kBuffer = 256 * 1024, kBuffers = 4;
   static constexpr size_t kSparePieces = 256;
 
+  Room buffer(size_t index) {
+    buffers_used_ = true;
+    return {buffers_ + kBuffer * index, kBuffer};
+  }
+  void trim();
   void run_posted();
   void run_timers();
   void clear_retired();
@@ -136,7 +142,8 @@ class Loop {
   int wait_time() const;
 
   int epoll_ = -1, wake_ = -1;
-  std::unique_ptr<uint8_t[]> buffers_;
+  uint8_t* buffers_;
+  bool buffers_used_ = false;
   std::vector<std::unique_ptr<Pieces>> spare_pieces_;
   std::set<std::pair<int64_t, Timer*>> timers_;
   std::vector<Deferred*> this_round_;
@@ -147,6 +154,7 @@ class Loop {
   std::vector<std::function<void()>> posted_;  // under mutex_
   bool stopping_ = false;
   CpuMeter meter_;
+  Timer trim_{*this, [this] { trim(); }};
 };
 
 }  // namespace culvert
