@@ -120,4 +120,12 @@ export type { DiscoveryLog } from './client/discovery-log.ts'
 export { type DiscoveryNodeSettings, discoveryNode } from './client/node.ts'
 export { dumpPolicies } from './dump/dump-policy.ts'
 export { type Dump, dumpServices, dumpStagedServices, dumpWorkloads } from './dump/dump-workload.ts'
-export { applyLocalConfig, dumpLocalConfig, type LocalConfig, parseLocalConfig } from './local-config/local-config.ts'
+export { type FollowOptions, followLocalConfig } from './local-config/follow-local-config.ts'
+export { applyLoadedConfig, type LoadedConfig, loadLocalConfig } from './local-config/load-local-config.ts'
+export {
+  applyLocalConfig,
+  dumpLocalConfig,
+  type LocalConfig,
+  type LocalState,
+  parseLocalConfig
+} from './local-config/local-config.ts'

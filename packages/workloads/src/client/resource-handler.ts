@@ -22,17 +22,14 @@ export type ResourceHandler = (response: {
   readonly removed: readonly string[]
 }) => Promise<readonly RejectedResource[]>
 
-/** Decoding and applying a whole mesh takes seconds, and connections must not wait for it. */
-const stepsPerTurn = 256
+/** Decoding thousands of policies takes long, and connections must not wait for it. */
+const policiesPerTurn = 256
 
 export function createAddressHandler(index: WorkloadIndex, log: DiscoveryLog): ResourceHandler {
   return async ({ resources, removed }) => {
     const rejections: RejectedResource[] = []
     const updates = readAddresses(resources, rejections)
-    let steps = 0
-    for (const _step of index.applyInSteps({ updates, removals: removed, unknown: name => warnOfUnknown(name, log) })) {
-      if (++steps % stepsPerTurn === 0) await setImmediate()
-    }
+    await index.applyInTurns({ updates, removals: removed, unknown: name => warnOfUnknown(name, log) })
     return rejections
   }
 }
@@ -43,7 +40,7 @@ export function createAuthorizationHandler(store: PolicyStore): ResourceHandler 
     const rejections: RejectedResource[] = []
     const accepted: [string, Authorization][] = []
     for (const [position, resource] of resources.entries()) {
-      if (position > 0 && position % stepsPerTurn === 0) await setImmediate()
+      if (position > 0 && position % policiesPerTurn === 0) await setImmediate()
       const policy = readEach(resource, read, rejections)
       if (policy !== undefined) accepted.push([resource.name ?? '', policy])
     }

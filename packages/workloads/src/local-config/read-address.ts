@@ -52,7 +52,10 @@ export function readWorkload(reader: Reader): Workload {
   }))
 }
 
-export function readService(reader: Reader): ServiceDefinition & Pick<Service, 'endpoints'> {
+/** With endpoints of its own, where the file names any. */
+export type LocalService = ServiceDefinition & Pick<Service, 'endpoints'>
+
+export function readService(reader: Reader): LocalService {
   return fields(reader, ({ required, optional, present }) => ({
     name: required('name', text),
     namespace: required('namespace', text),

@@ -5,6 +5,7 @@ import { createPool } from './compact/pool.ts'
 import { createEndpointChanges, type EndpointChanges, holdPorts } from './endpoint-changes.ts'
 import type { WorkloadListing, WorkloadLookups } from './lookups.ts'
 import { createServiceTable, type IndexedService } from './service-table.ts'
+import { createTurns } from './turns.ts'
 import { createWorkloadTable } from './workload-table.ts'
 
 /** Everything known about workloads and services, and the only place that changes it. */
@@ -17,6 +18,8 @@ export interface WorkloadIndex extends WorkloadLookups, WorkloadListing {
    * after the services have others.
    */
   readonly applyInSteps: (changes: AddressChanges) => Iterable<void>
+  /** The same, in as many turns of the event loop as it takes, after whatever was to be applied before. */
+  readonly applyInTurns: (changes: AddressChanges) => Promise<void>
   /** Until the returned function is called. Listeners run when a whole response is in. */
   readonly watch: (listener: IndexListener) => () => void
   /** Whether a workload is of this node. */
@@ -52,6 +55,7 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
   const ports = createPool<PortMap>()
   const staged = new Map<string, EndpointSet>()
   const listeners = new Set<IndexListener>()
+  const turns = createTurns()
 
   const serviceOf = (key: string): IndexedService | undefined => {
     const host = parseServiceKey(key)
@@ -171,6 +175,7 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
       for (const _step of applyInSteps(changes));
     },
     applyInSteps,
+    applyInTurns: changes => turns.take(applyInSteps(changes)),
 
     watch(listener) {
       listeners.add(listener)

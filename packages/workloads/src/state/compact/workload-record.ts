@@ -33,6 +33,11 @@ export interface SharedValues {
   readonly values: Pool<SharedValue>
 }
 
+export interface SharedLookup {
+  readonly text: (id: number) => string
+  readonly value: (id: number) => SharedValue
+}
+
 export type SharedValue = Locality | GatewayAddress | ApplicationTunnel | readonly string[] | Services
 type Services = ReadonlyMap<string, PortMap>
 
@@ -133,68 +138,7 @@ export function createWorkloadRecords({ texts, values }: SharedValues): Workload
       return scratch.subarray(0, at)
     },
 
-    decode(record) {
-      const reader = createReader(record)
-      const uid = reader.text()
-      if (reader.atEnd()) return undefined
-      const flag = reader.number()
-      const shared = (): string => {
-        const id = reader.number()
-        return id === 0 ? '' : texts.get(id)
-      }
-      const value = <Value extends SharedValue>(): Value | undefined => {
-        const id = reader.number()
-        return id === 0 ? undefined : (values.get(id) as Value)
-      }
-      const namespace = shared()
-      const serviceAccount = shared()
-      const trustDomain = shared()
-      const network = shared()
-      const node = shared()
-      const workloadName = shared()
-      const workloadType = shared()
-      const canonicalName = shared()
-      const canonicalRevision = shared()
-      const clusterId = shared()
-      const locality = value<Locality>() ?? nowhere
-      const waypoint = value<GatewayAddress>()
-      const networkGateway = value<GatewayAddress>()
-      const applicationTunnel = value<ApplicationTunnel>()
-      const authorizationPolicies = value<readonly string[]>() ?? nothing
-      const services = value<Services>() ?? noServices
-      const capacity = reader.number()
-      const workloadIps: string[] = []
-      for (let left = reader.number(); left > 0; left--) workloadIps.push(reader.address())
-      const hostname = reader.text()
-      const name = flag & flags.nameIsTail ? uid.slice(uid.lastIndexOf('/') + 1) : reader.text()
-      return {
-        uid,
-        name,
-        namespace,
-        serviceAccount,
-        trustDomain,
-        workloadIps,
-        hostname,
-        network,
-        node,
-        protocol: flag & flags.hbone ? 'HBONE' : 'TCP',
-        networkMode: flag & flags.hostNetwork ? 'HostNetwork' : 'Standard',
-        ...(waypoint && { waypoint }),
-        ...(networkGateway && { networkGateway }),
-        workloadName,
-        workloadType,
-        canonicalName,
-        canonicalRevision,
-        clusterId,
-        locality,
-        nativeTunnel: (flag & flags.nativeTunnel) !== 0,
-        ...(applicationTunnel && { applicationTunnel }),
-        authorizationPolicies,
-        status: flag & flags.unhealthy ? 'Unhealthy' : 'Healthy',
-        services,
-        capacity
-      }
-    },
+    decode: record => decodeWorkload(record, { text: texts.get, value: values.get }),
 
     isName(record) {
       const reader = createReader(record)
@@ -212,6 +156,70 @@ export function createWorkloadRecords({ texts, values }: SharedValues): Workload
       for (let i = 0; i < textFields.length; i++) texts.release(reader.number())
       for (let i = 0; i < valueFields; i++) values.release(reader.number())
     }
+  }
+}
+
+/** The workload of a record whose shared parts are found by number; undefined for a mere name. */
+export function decodeWorkload(record: Buffer, { text, value }: SharedLookup): Workload | undefined {
+  const reader = createReader(record)
+  const uid = reader.text()
+  if (reader.atEnd()) return undefined
+  const flag = reader.number()
+  const shared = (): string => {
+    const id = reader.number()
+    return id === 0 ? '' : text(id)
+  }
+  const part = <Value extends SharedValue>(): Value | undefined => {
+    const id = reader.number()
+    return id === 0 ? undefined : (value(id) as Value)
+  }
+  const namespace = shared()
+  const serviceAccount = shared()
+  const trustDomain = shared()
+  const network = shared()
+  const node = shared()
+  const workloadName = shared()
+  const workloadType = shared()
+  const canonicalName = shared()
+  const canonicalRevision = shared()
+  const clusterId = shared()
+  const locality = part<Locality>() ?? nowhere
+  const waypoint = part<GatewayAddress>()
+  const networkGateway = part<GatewayAddress>()
+  const applicationTunnel = part<ApplicationTunnel>()
+  const authorizationPolicies = part<readonly string[]>() ?? nothing
+  const services = part<Services>() ?? noServices
+  const capacity = reader.number()
+  const workloadIps: string[] = []
+  for (let left = reader.number(); left > 0; left--) workloadIps.push(reader.address())
+  const hostname = reader.text()
+  const name = flag & flags.nameIsTail ? uid.slice(uid.lastIndexOf('/') + 1) : reader.text()
+  return {
+    uid,
+    name,
+    namespace,
+    serviceAccount,
+    trustDomain,
+    workloadIps,
+    hostname,
+    network,
+    node,
+    protocol: flag & flags.hbone ? 'HBONE' : 'TCP',
+    networkMode: flag & flags.hostNetwork ? 'HostNetwork' : 'Standard',
+    ...(waypoint && { waypoint }),
+    ...(networkGateway && { networkGateway }),
+    workloadName,
+    workloadType,
+    canonicalName,
+    canonicalRevision,
+    clusterId,
+    locality,
+    nativeTunnel: (flag & flags.nativeTunnel) !== 0,
+    ...(applicationTunnel && { applicationTunnel }),
+    authorizationPolicies,
+    status: flag & flags.unhealthy ? 'Unhealthy' : 'Healthy',
+    services,
+    capacity
   }
 }
 
