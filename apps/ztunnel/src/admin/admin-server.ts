@@ -21,7 +21,7 @@ export interface AdminParts {
   readonly initialFilter: DirectiveFilter
   readonly metrics: Metrics
   readonly readiness: Readiness
-  readonly configDump: () => unknown
+  readonly configDump: () => Promise<unknown>
   readonly shutDown: () => void
 }
 
@@ -52,12 +52,12 @@ const paths: readonly (readonly [path: string, what: string])[] = [
 ]
 
 function adminHandler(parts: AdminParts): HttpHandler {
-  return request => {
+  return async request => {
     switch (request.path) {
       case '/':
         return { status: 200, contentType: 'text/html; charset=utf-8', body: dashboard() }
       case '/config_dump':
-        return { status: 200, contentType: 'application/json', body: sortedJson(parts.configDump()) }
+        return { status: 200, contentType: 'application/json', body: sortedJson(await parts.configDump()) }
       case '/logging':
         return loggingResponse(request, parts.log, parts.initialFilter)
       case '/quitquitquit':

@@ -16,7 +16,7 @@ import type { Settings } from '../settings/settings.ts'
 import { createNodeCertificates, followWorkloads } from './certificates.ts'
 import { createNodeDiscovery } from './discovery.ts'
 import { createHostnameResolver } from './hostname-resolver.ts'
-import { loadLocalConfig } from './local-config.ts'
+import { applyLocalConfiguration } from './local-config.ts'
 import { createNodeContext } from './node-context.ts'
 import { followRevocations } from './revocations.ts'
 
@@ -56,7 +56,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const certificates = await createNodeCertificates(settings, log.scope('ztunnel::identity::manager'))
   const prefetch = shared && settings.nodeName !== undefined
   if (shared) followWorkloads(index, certificates, { prefetch, log: log.scope('ztunnel::cert_fetcher') })
-  const staticConfig = loadLocalConfig(settings.localConfig, index, policies)
+  const local = await applyLocalConfiguration(settings, { index, policies }, log.scope('ztunnel::state'))
   const discovery =
     settings.xds &&
     createNodeDiscovery(settings, settings.xds, {
@@ -139,8 +139,10 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     initialFilter: settings.log.filter,
     metrics: registry,
     readiness,
-    configDump: () =>
-      configDump({ settings, index, policies, certificates, staticConfig, states: shared ? states : undefined }),
+    configDump: async () => {
+      const staticConfig = await local.dump()
+      return configDump({ settings, index, policies, certificates, staticConfig, states: shared ? states : undefined })
+    },
     shutDown: options.onQuit
   })
   await startAll(servers)
@@ -158,6 +160,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     discovery?.start({ signal: stopped })
     await firstSync
     if (stopped.aborted) return
+    local.follow(stopped)
     synced.done()
     sharedPods?.start()
   }

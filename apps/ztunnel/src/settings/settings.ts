@@ -26,6 +26,8 @@ export interface Settings {
   readonly xds: XdsSettings | undefined
   readonly ca: CaSettings
   readonly localConfig: { readonly path: string } | { readonly text: string } | undefined
+  /** Keep up with the file, instead of reading it once. */
+  readonly localConfigReload: boolean
   readonly pool: { readonly maxStreamsPerTunnel: number; readonly unusedRelease: number }
   readonly http2: { readonly streamWindow: number; readonly connectionWindow: number; readonly maxFrameSize: number }
   readonly localhostAppTunnel: boolean
@@ -146,6 +148,7 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     xds: readXds(read, { istiod: proxyConfig.discoveryAddress ?? istiod, token: authToken, onDemand, tls12 }),
     ca: readCa(read, { istiod, token: authToken, tls12 }),
     localConfig: readLocalConfig(environment),
+    localConfigReload: read.boolean('CULVERT_LOCAL_XDS_RELOAD') ?? false,
     pool: {
       maxStreamsPerTunnel: read.integer('POOL_MAX_STREAMS_PER_CONNECTION', { min: 1, max: 65_535 }) ?? 100,
       unusedRelease: read.duration('POOL_UNUSED_RELEASE_TIMEOUT') ?? 300_000

@@ -4,6 +4,7 @@ import type { Authorization } from '../model/authorization.ts'
 import type { Workload } from '../model/workload.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
 import type { AddressUpdate, WorkloadIndex } from '../state/workload-index.ts'
+import type { LoadedConfig } from './load-local-config.ts'
 import type { LocalService } from './read-address.ts'
 import { readLocalConfig } from './read-local-config.ts'
 
@@ -63,9 +64,9 @@ export const keyed = (policy: Authorization): readonly [string, Authorization] =
 ]
 
 /** `staticConfig` of the dump: the file itself, whatever the control plane said since. */
-export function dumpLocalConfig({ workloads, services, policies }: LocalConfig): Dump {
+export function dumpLocalConfig({ workloads, services, policies }: LoadedConfig): Dump {
   return {
-    workloads: workloads.map(dumpWorkload),
+    workloads: Array.from(workloads, dumpWorkload),
     services: services.map(dumpService),
     policies: policies.map(dumpPolicy)
   }

@@ -4,3 +4,4 @@
  *     index.apply({ updates: [workloadUpdate({ uid: 'a//Pod/shop/cart' }), serviceUpdate({ hostname: 'cart.shop' })], removals: [] })
  */
 export { aService, aWorkload, ports, serviceUpdate, workloadUpdate } from './fixtures.ts'
+export { type MeshSize, writeMeshFile } from './mesh-file.ts'
