@@ -63,6 +63,7 @@ export type {
   WeightedWaypointMessage,
   WorkloadMessage
 } from './messages/workload-messages.ts'
+export { releaseMemory } from './release-memory.ts'
 export { resourceVersion } from './resource-version.ts'
 export {
   type Authorization,
@@ -121,7 +122,15 @@ export { type DiscoveryNodeSettings, discoveryNode } from './client/node.ts'
 export { dumpPolicies } from './dump/dump-policy.ts'
 export { type Dump, dumpServices, dumpStagedServices, dumpWorkloads } from './dump/dump-workload.ts'
 export { type FollowOptions, followLocalConfig } from './local-config/follow-local-config.ts'
-export { applyLoadedConfig, type LoadedConfig, loadLocalConfig } from './local-config/load-local-config.ts'
+export {
+  applyLoadedConfig,
+  applyLocalFile,
+  type LoadedConfig,
+  type LocalNames,
+  loadLocalConfig,
+  namesOf,
+  noNames
+} from './local-config/load-local-config.ts'
 export {
   applyLocalConfig,
   dumpLocalConfig,

@@ -1,13 +1,17 @@
 import type { Logger } from '@culvert/telemetry'
 import {
-  applyLoadedConfig,
+  applyLocalConfig,
+  applyLocalFile,
   type Dump,
   dumpLocalConfig,
   followLocalConfig,
   type LoadedConfig,
+  type LocalNames,
   type LocalState,
   loadLocalConfig,
-  parseLocalConfig
+  noNames,
+  parseLocalConfig,
+  releaseMemory
 } from '@culvert/workloads'
 import { invalidVariable } from '../settings/errors.ts'
 import type { Settings } from '../settings/settings.ts'
@@ -26,11 +30,19 @@ export async function applyLocalConfiguration(
   log: Logger
 ): Promise<LocalConfiguration> {
   if (source === undefined) return { dump: async () => dumpLocalConfig(nothing), follow: () => undefined }
-  const first = await load(source)
-  await applyLoadedConfig(first, state)
+  const names = await wellFounded(source, () => applySource(source, state, { withNames: localConfigReload }))
+  releaseMemory()
   return {
     dump: async () => dumpLocalConfig(await load(source).catch((error: unknown) => unreadable(error, log))),
-    follow: following(source, localConfigReload ? first : undefined, state, log)
+    follow(signal) {
+      if (!localConfigReload || 'text' in source) return
+      const { path } = source
+      void followLocalConfig(path, names, state, {
+        signal,
+        onLoaded: () => log.info('local configuration loaded again', { path }),
+        onError: error => log.error('local configuration kept as it was', { path, error: error.message })
+      })
+    }
   }
 }
 
@@ -38,9 +50,25 @@ type Source = NonNullable<Settings['localConfig']>
 
 const nothing: LoadedConfig = { workloads: [], services: [], policies: [] }
 
-async function load(source: Source): Promise<LoadedConfig> {
+async function applySource(
+  source: Source,
+  state: LocalState,
+  options: { readonly withNames: boolean }
+): Promise<LocalNames> {
+  if ('path' in source) return await applyLocalFile(source.path, state, options)
+  applyLocalConfig(parseLocalConfig(source.text), state)
+  return noNames
+}
+
+const load = (source: Source): Promise<LoadedConfig> =>
+  wellFounded(source, async () =>
+    'text' in source ? parseLocalConfig(source.text) : await loadLocalConfig(source.path)
+  )
+
+/** A failure names the variable it comes from. */
+async function wellFounded<Result>(source: Source, use: () => Promise<Result>): Promise<Result> {
   try {
-    return 'text' in source ? parseLocalConfig(source.text) : await loadLocalConfig(source.path)
+    return await use()
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     if ('text' in source) throw invalidVariable('LOCAL_XDS', '…', reason)
@@ -51,21 +79,4 @@ async function load(source: Source): Promise<LoadedConfig> {
 function unreadable(error: unknown, log: Logger): LoadedConfig {
   log.error('cannot show the local configuration', { error: String(error) })
   return nothing
-}
-
-/** A function of its own, so that what was read is forgotten where nothing is followed. */
-function following(
-  source: Source,
-  first: LoadedConfig | undefined,
-  state: LocalState,
-  log: Logger
-): LocalConfiguration['follow'] {
-  if (first === undefined || 'text' in source) return () => undefined
-  const { path } = source
-  return signal =>
-    void followLocalConfig(path, first, state, {
-      signal,
-      onLoaded: () => log.info('local configuration loaded again', { path }),
-      onError: error => log.error('local configuration kept as it was', { path, error: error.message })
-    })
 }

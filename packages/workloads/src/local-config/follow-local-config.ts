@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { type Clock, systemClock } from '../clock.ts'
-import { applyLoadedConfig, type LoadedConfig, loadLocalConfig, namesOf } from './load-local-config.ts'
+import { applyLoadedConfig, type LocalNames, loadLocalConfig, namesOf } from './load-local-config.ts'
 import type { LocalState } from './local-config.ts'
 
 export interface FollowOptions {
@@ -14,18 +14,18 @@ export interface FollowOptions {
 }
 
 /**
- * Keeps up with a local configuration file after its first load, until `signal` aborts. It looks at what the path leads
+ * Keeps up with a local configuration file after its first load, which had these names, until `signal` aborts. It looks at what the path leads
  * to, so a file replaced by renaming, a link that leads elsewhere (as a mounted ConfigMap's) and a file written in place
  * are all seen; a file is read when it looks the same twice in a row, and what was read counts when it still looks the
  * same after.
  */
 export async function followLocalConfig(
   path: string,
-  first: LoadedConfig,
+  first: LocalNames,
   state: LocalState,
   { signal, onLoaded, onError, interval = 1_000, clock = systemClock }: FollowOptions
 ): Promise<void> {
-  let names = namesOf(first)
+  let names = first
   /** What was read last, or could not be, and what the file looked like a moment ago. */
   let settled = await look(path)
   let previous = settled

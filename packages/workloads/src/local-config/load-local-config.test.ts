@@ -6,7 +6,7 @@ import { writeMeshFile } from '../testing/mesh-file.ts'
 import { createPolicyStore } from '../state/policy-store.ts'
 import { createWorkloadIndex } from '../state/workload-index.ts'
 import { followLocalConfig } from './follow-local-config.ts'
-import { applyLoadedConfig, loadLocalConfig } from './load-local-config.ts'
+import { applyLoadedConfig, loadLocalConfig, namesOf } from './load-local-config.ts'
 import type { LocalState } from './local-config.ts'
 
 let folder: string
@@ -45,7 +45,7 @@ const policy = (name: string): string => `- name: ${name}
 `
 
 describe('loading', () => {
-  it('reads a file of many batches on another thread', async () => {
+  it('reads a file of many batches in another process', async () => {
     writeMeshFile(at('mesh'), { workloads: 6_000, services: 20 })
     const state = newState()
     await applyLoadedConfig(await loadLocalConfig(at('mesh')), state)
@@ -77,7 +77,12 @@ describe('following', () => {
     const stop = new AbortController()
     const onLoaded = vi.fn()
     const onError = vi.fn()
-    const done = followLocalConfig(file, first, state, { signal: stop.signal, onLoaded, onError, interval: 10 })
+    const done = followLocalConfig(file, namesOf(first), state, {
+      signal: stop.signal,
+      onLoaded,
+      onError,
+      interval: 10
+    })
     return {
       ...state,
       onLoaded,

@@ -1,13 +1,17 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { deserialize } from 'node:v8'
 import { WorkloadsError } from '../errors.ts'
 import type { Authorization } from '../model/authorization.ts'
 import { serviceKey, type Workload } from '../model/workload.ts'
-import { decodeWorkload, type SharedValue } from '../state/compact/workload-record.ts'
+import { decodeWorkload, type SharedLookup, type SharedValue } from '../state/compact/workload-record.ts'
 import { keyed, type LocalState, updatesOf } from './local-config.ts'
 import type { LocalService } from './read-address.ts'
 import { complaint } from './reader.ts'
-import type { WorkerMessage } from './worker-messages.ts'
+import type { ReaderMessage } from './reader-messages.ts'
 
 /** What a file holds, read and right, in little memory: workloads are made as they are gone through. */
 export interface LoadedConfig {
@@ -17,75 +21,119 @@ export interface LoadedConfig {
 }
 
 /**
- * Reads a local configuration file of any size on a thread of its own, so that nobody waits for it and what it takes is
- * given back. Rejects with WORKLOADS_LOCAL_CONFIG for one that cannot be used.
+ * Reads a local configuration file of any size in a process of its own, so that nobody waits for it and the memory it
+ * takes is given back. Rejects with WORKLOADS_LOCAL_CONFIG for one that cannot be used.
  */
 export async function loadLocalConfig(path: string): Promise<LoadedConfig> {
-  const records: Uint8Array[] = []
-  const texts: string[] = ['']
-  const values: (SharedValue | undefined)[] = [undefined]
-  const services: LocalService[] = []
-  const policies: Authorization[] = []
-  for await (const message of messagesOf(path)) {
-    if (message.kind === 'restart') {
-      for (const list of [records, services, policies]) list.length = 0
-    } else if (message.kind === 'failed') {
-      throw message.code === undefined
-        ? complaint(message.message)
-        : new WorkloadsError(message.code as WorkloadsError['code'], message.message)
-    } else if (message.kind === 'some') {
-      records.push(message.workloads)
-      texts.push(...message.texts)
-      values.push(...message.values)
-      services.push(...message.services)
-      policies.push(...message.policies)
-    }
+  let parts: LoadedConfig[] = []
+  for await (const part of partsOf(path)) {
+    if (part === 'restart') parts = []
+    else parts.push(part)
   }
-  const shared = { text: (id: number) => texts[id]!, value: (id: number) => values[id]! }
   return {
-    services,
-    policies,
+    services: parts.flatMap(({ services }) => services),
+    policies: parts.flatMap(({ policies }) => policies),
     workloads: {
       *[Symbol.iterator]() {
-        for (const some of records) {
-          const bytes = Buffer.from(some.buffer, some.byteOffset, some.byteLength)
-          let length = 0
-          for (let at = 4; at <= bytes.length; at += length + 4) {
-            length = bytes.readUInt32LE(at - 4)
-            yield decodeWorkload(bytes.subarray(at, at + length), shared)!
-          }
-        }
+        for (const { workloads } of parts) yield* workloads
       }
     }
   }
 }
 
-/** All that the thread says, up to its end. */
-async function* messagesOf(path: string): AsyncGenerator<WorkerMessage> {
-  // Sources run as they are, builds as JavaScript: the same extension as this file's.
-  const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), { workerData: path })
-  const waiting: WorkerMessage[] = []
-  let wake = Promise.withResolvers<void>()
-  let ended = false
-  let failure: unknown
-  worker.on('message', (message: WorkerMessage) => {
-    waiting.push(message)
-    wake.resolve()
-  })
-  worker.on('error', error => {
-    failure = error
-  })
-  worker.on('exit', () => {
-    ended = true
-    wake.resolve()
-  })
-  for (;;) {
-    for (let message = waiting.shift(); message !== undefined; message = waiting.shift()) yield message
-    if (ended) break
-    await wake.promise
-    wake = Promise.withResolvers()
+/**
+ * The same, each part put in force while the next is read: for a start, where nothing is served yet and a file that
+ * turns out wrong ends everything. Resolves with the names, where they are wanted.
+ */
+export async function applyLocalFile(
+  path: string,
+  state: LocalState,
+  { withNames = false }: { withNames?: boolean } = {}
+): Promise<LocalNames> {
+  const addresses = new Set<string>()
+  const policies = new Set<string>()
+  for await (const part of partsOf(path)) {
+    // What comes again after a restart comes as it was.
+    if (part === 'restart') continue
+    await applyLoadedConfig(part, state)
+    if (!withNames) continue
+    const names = namesOf(part)
+    for (const name of names.addresses) addresses.add(name)
+    for (const name of names.policies) policies.add(name)
   }
-  if (failure !== undefined) throw failure
+  return { addresses, policies }
+}
+
+async function* partsOf(path: string): AsyncGenerator<LoadedConfig | 'restart'> {
+  const texts: string[] = ['']
+  const values: (SharedValue | undefined)[] = [undefined]
+  const shared = { text: (id: number) => texts[id]!, value: (id: number) => values[id]! }
+  for await (const message of messagesOf(path)) {
+    if (message.kind === 'restart') yield 'restart'
+    else if (message.kind === 'failed') {
+      throw message.code === undefined
+        ? complaint(message.message)
+        : new WorkloadsError(message.code as WorkloadsError['code'], message.message)
+    } else if (message.kind === 'some') {
+      texts.push(...message.texts)
+      values.push(...message.values)
+      // Otherwise a view of the whole message.
+      const records = Buffer.from(message.workloads)
+      yield { workloads: workloadsIn(records, shared), services: message.services, policies: message.policies }
+    }
+  }
+}
+
+const workloadsIn = (records: Buffer, shared: SharedLookup): Iterable<Workload> => ({
+  *[Symbol.iterator]() {
+    let length = 0
+    for (let at = 4; at <= records.length; at += length + 4) {
+      length = records.readUInt32LE(at - 4)
+      yield decodeWorkload(records.subarray(at, at + length), shared)!
+    }
+  }
+})
+
+// Sources run as they are, builds as JavaScript: the same extension as this file's.
+const readerProgram = fileURLToPath(new URL(`./reader-process${extname(import.meta.url)}`, import.meta.url))
+
+/** All that the reader says, up to its end. */
+async function* messagesOf(path: string): AsyncGenerator<ReaderMessage> {
+  const child = spawn(process.execPath, [readerProgram, path], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] })
+  const exited = once(child, 'exit')
+  // Until somebody waits for it.
+  exited.catch(() => undefined)
+  let last: ReaderMessage | undefined
+  try {
+    for await (const message of framed(child.stdio[3] as Readable)) {
+      last = message
+      yield message
+    }
+    const [status, signal] = await exited
+    if (last?.kind !== 'done' && last?.kind !== 'failed') throw complaint(`its reader ended with ${signal ?? status}`)
+  } finally {
+    child.kill()
+  }
+}
+
+async function* framed(stream: Readable): AsyncGenerator<ReaderMessage> {
+  let pieces: Buffer[] = []
+  let held = 0
+  let wanted = 4
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    pieces.push(piece)
+    held += piece.length
+    if (held < wanted) continue
+    let rest = Buffer.concat(pieces, held)
+    while (rest.length >= 4 && rest.length >= 4 + rest.readUInt32LE()) {
+      const end = 4 + rest.readUInt32LE()
+      yield deserialize(rest.subarray(4, end)) as ReaderMessage
+      rest = rest.subarray(end)
+    }
+    pieces = [rest]
+    held = rest.length
+    wanted = held < 4 ? 4 : 4 + rest.readUInt32LE()
+  }
 }
 
 /** Puts what was loaded in force, in turns. Of the names loaded before, those that are no longer there go. */

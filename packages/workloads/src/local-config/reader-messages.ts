@@ -2,8 +2,11 @@ import type { Authorization } from '../model/authorization.ts'
 import type { SharedValue } from '../state/compact/workload-record.ts'
 import type { LocalService } from './read-address.ts'
 
-/** From the thread that reads a local configuration file to the one that wants it. */
-export type WorkerMessage =
+/**
+ * From the process that reads a local configuration file to the one that wants it: each as `v8.serialize` writes it,
+ * after its length (32 bits, little-endian).
+ */
+export type ReaderMessage =
   | {
       readonly kind: 'some'
       /** Records, each after its length (32 bits, little-endian), and what they share that did not come before. */
@@ -16,5 +19,5 @@ export type WorkerMessage =
   /** Everything so far comes again. */
   | { readonly kind: 'restart' }
   | { readonly kind: 'done' }
-  /** A WorkloadsError when it has a code. */
+  /** A WorkloadsError's, when it has a code. */
   | { readonly kind: 'failed'; readonly code?: string; readonly message: string }

@@ -1,15 +1,16 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
-import { parentPort, workerData } from 'node:worker_threads'
+import { serialize } from 'node:v8'
 import { WorkloadsError } from '../errors.ts'
 import type { Authorization } from '../model/authorization.ts'
 import { createPool } from '../state/compact/pool.ts'
 import { createWorkloadRecords, type SharedValue } from '../state/compact/workload-record.ts'
 import type { LocalService } from './read-address.ts'
 import { readLocalConfig } from './read-local-config.ts'
-import type { WorkerMessage } from './worker-messages.ts'
+import type { ReaderMessage } from './reader-messages.ts'
 
-/** Reads the file at `workerData` and posts what is in it. */
+/** A program: reads the file that its argument names and writes what is in it to descriptor 3. */
+const channel = 3
 const piece = 256 * 1024
 const batchBytes = 256 * 1024
 
@@ -27,12 +28,12 @@ function* pieces(path: string): Generator<string> {
   }
 }
 
-function read(path: string, post: (message: WorkerMessage, transfer?: readonly ArrayBuffer[]) => void): void {
+function read(path: string, post: (message: ReaderMessage) => void): void {
   let texts: string[] = []
   let values: SharedValue[] = []
   let services: LocalService[] = []
   let policies: Authorization[] = []
-  let batch = Buffer.alloc(batchBytes)
+  let batch = Buffer.allocUnsafeSlow(batchBytes)
   let used = 0
   const records = createWorkloadRecords({
     texts: createPool<string>(text => texts.push(text)),
@@ -41,8 +42,7 @@ function read(path: string, post: (message: WorkerMessage, transfer?: readonly A
 
   function flush(): void {
     const workloads = batch.subarray(0, used)
-    post({ kind: 'some', workloads, texts, values, services, policies }, [batch.buffer])
-    batch = Buffer.alloc(batchBytes)
+    post({ kind: 'some', workloads, texts, values, services, policies })
     ;[texts, values, services, policies, used] = [[], [], [], [], 0]
   }
 
@@ -51,7 +51,7 @@ function read(path: string, post: (message: WorkerMessage, transfer?: readonly A
       const record = records.encode(workload)
       if (used + 4 + record.length > batch.length) {
         flush()
-        if (record.length + 4 > batch.length) batch = Buffer.alloc(record.length + 4)
+        if (record.length + 4 > batch.length) batch = Buffer.allocUnsafeSlow(record.length + 4)
       }
       used = batch.writeUInt32LE(record.length, used)
       batch.set(record, used)
@@ -68,11 +68,18 @@ function read(path: string, post: (message: WorkerMessage, transfer?: readonly A
   post({ kind: 'done' })
 }
 
-const post = (message: WorkerMessage, transfer: readonly ArrayBuffer[] = []): void =>
-  parentPort?.postMessage(message, [...transfer])
+function post(message: ReaderMessage): void {
+  const bytes = serialize(message)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(bytes.length)
+  for (const part of [length, bytes]) {
+    for (let written = 0; written < part.length; ) written += writeSync(channel, part, written)
+  }
+}
 
+const [, , path = ''] = process.argv
 try {
-  read(String(workerData), post)
+  read(path, post)
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error)
   post({ kind: 'failed', message, ...(error instanceof WorkloadsError && { code: error.code }) })
