@@ -1,7 +1,7 @@
 import { parseSpiffeId } from '@culvert/spiffe'
 import { type Authorization, type Cidr, emptyMatch, type Match, type Rule, type StringMatch } from '@culvert/workloads'
 import { describe, expect, it } from 'vitest'
-import { compilePolicy } from './compile-policy.ts'
+import { compilePolicy, isHit } from './compile-policy.ts'
 import { connectionFacts } from './connection-facts.ts'
 
 const exact = (value: string): StringMatch => ({ kind: 'exact', value })
@@ -29,7 +29,7 @@ function matches(rules: readonly Rule[], { identity, source, destination, port }
     destination: { ip: destination ?? '10.9.0.7', port: port ?? 80 },
     identity: identity === undefined ? undefined : parseSpiffeId(identity)
   })
-  return compilePolicy(policy)(facts)
+  return isHit(compilePolicy(policy), facts)
 }
 
 const front = 'spiffe://mesh.demo/ns/web/sa/front'

@@ -8,11 +8,15 @@
  * Nothing here fails: every policy that the store holds can be evaluated, so the package has no errors.
  */
 export {
+  type AuthorizationTrace,
   type Authorizer,
   type AuthorizerOptions,
   createAuthorizer,
+  type Evaluation,
   type EvaluationMessage,
   type JudgedWorkload,
+  type PolicyTrace,
   type Verdict
 } from './authorizer.ts'
 export type { Connection } from './connection-facts.ts'
+export type { RuleTrace } from './compile-policy.ts'

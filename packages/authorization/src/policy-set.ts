@@ -1,20 +1,13 @@
 import type { Authorization } from '@culvert/workloads'
-import { compilePolicy } from './compile-policy.ts'
-import type { ConnectionFacts } from './connection-facts.ts'
-import type { Test } from './predicates.ts'
+import { type CompiledPolicy, compilePolicy } from './compile-policy.ts'
+import { type PolicyList, policyList } from './policy-list.ts'
 
-/** Policies of one place (a namespace, everywhere, one name), ready for evaluation. */
+/** Policies of one place (a namespace, everywhere, one workload's names), ready for evaluation. */
 export interface PolicySet {
-  readonly deny: readonly CompiledPolicy[]
-  readonly allow: readonly CompiledPolicy[]
-  readonly dryRunDeny: readonly CompiledPolicy[]
-  readonly dryRunAllow: readonly CompiledPolicy[]
-}
-
-export interface CompiledPolicy {
-  /** `namespace/name`, for messages. */
-  readonly name: string
-  readonly matches: Test<ConnectionFacts>
+  readonly deny: PolicyList
+  readonly allow: PolicyList
+  readonly dryRunDeny: PolicyList
+  readonly dryRunAllow: PolicyList
 }
 
 /** Policies never change, only which of them there are: each is compiled once. */
@@ -32,13 +25,18 @@ export function policySet(policies: Iterable<Authorization>): PolicySet {
     const list = policy.dryRun ? dryRun : enforced
     list.push(compiled)
   }
-  return { deny, allow, dryRunDeny, dryRunAllow }
+  return {
+    deny: policyList(deny),
+    allow: policyList(allow),
+    dryRunDeny: policyList(dryRunDeny),
+    dryRunAllow: policyList(dryRunAllow)
+  }
 }
 
 function compiledOnce(policy: Authorization): CompiledPolicy {
   const known = compiledPolicies.get(policy)
   if (known !== undefined) return known
-  const compiled = { name: `${policy.namespace}/${policy.name}`, matches: compilePolicy(policy) }
+  const compiled = compilePolicy(policy)
   compiledPolicies.set(policy, compiled)
   return compiled
 }

@@ -5,3 +5,4 @@
  */
 export { aService, aWorkload, ports, serviceUpdate, workloadUpdate } from './fixtures.ts'
 export { type MeshSize, writeMeshFile } from './mesh-file.ts'
+export { seeded } from './seeded.ts'

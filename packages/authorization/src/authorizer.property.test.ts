@@ -1,0 +1,187 @@
+import type { SpiffeId } from '@culvert/spiffe'
+import {
+  type Authorization,
+  type Cidr,
+  createPolicyStore,
+  type Match,
+  type Rule,
+  type StringMatch
+} from '@culvert/workloads'
+import { seeded } from '@culvert/workloads/testing'
+import { expect, it } from 'vitest'
+import { createAuthorizer, type JudgedWorkload, type Verdict } from './authorizer.ts'
+import type { Connection } from './connection-facts.ts'
+
+type Random = ReturnType<typeof seeded>
+const pick = <Value>(next: Random, values: readonly Value[]): Value => values[next(values.length)]!
+const few = <Value>(next: Random, make: () => Value): Value[] =>
+  next(4) ? [] : Array.from({ length: 1 + next(2) }, make)
+
+const namespaces = ['', 'a', 'ab', 'b']
+const accounts = ['x', 'y']
+const domains = ['td', 'td2']
+const ips = ['10.1.2.3', '10.1.3.3', '10.200.0.1', 'fd00::1', 'fd00:1::1', '::ffff:10.1.2.3']
+const ports = [80, 81, 9000]
+
+function stringMatch(next: Random, values: readonly string[]): StringMatch {
+  const kind = pick(next, ['exact', 'exact', 'prefix', 'suffix', 'presence'] as const)
+  const value = pick(next, values)
+  if (kind === 'presence') return { kind }
+  if (kind === 'exact') return { kind, value }
+  const length = next(value.length + 1)
+  return { kind, value: kind === 'prefix' ? value.slice(0, length) : value.slice(length) }
+}
+
+const principals = domains.flatMap(td => namespaces.flatMap(ns => accounts.map(sa => `${td}/ns/${ns}/sa/${sa}`)))
+
+function randomMatch(next: Random): Match {
+  const namespace = (): StringMatch => stringMatch(next, namespaces)
+  const principal = (): StringMatch => stringMatch(next, principals)
+  const account = () => ({ namespace: pick(next, namespaces), serviceAccount: pick(next, accounts) })
+  const cidr = (): Cidr => {
+    const ip = pick(next, ips)
+    return { ip, prefixLength: next((ip.includes(':') ? 128 : 32) + 1) }
+  }
+  const port = (): number => pick(next, ports)
+  return {
+    namespaces: few(next, namespace),
+    notNamespaces: few(next, namespace),
+    principals: few(next, principal),
+    notPrincipals: few(next, principal),
+    serviceAccounts: few(next, account),
+    notServiceAccounts: few(next, account),
+    sourceIps: few(next, cidr),
+    notSourceIps: few(next, cidr),
+    destinationIps: few(next, cidr),
+    notDestinationIps: few(next, cidr),
+    destinationPorts: few(next, port),
+    notDestinationPorts: few(next, port)
+  }
+}
+
+const list = <Value>(length: number, make: () => Value): Value[] => Array.from({ length }, make)
+
+const randomPolicy = (next: Random, name: string): Authorization => ({
+  name,
+  namespace: pick(next, ['shop', 'shop', 'root', '']),
+  scope: pick(next, ['Global', 'Namespace', 'WorkloadSelector']),
+  action: pick(next, ['Allow', 'Deny']),
+  dryRun: next(4) === 0,
+  rules: list(next(3), (): Rule => list(next(3), () => list(next(3), () => randomMatch(next))))
+})
+
+// docs/spec/authorization.md 2 and 3, read out loud.
+const bitsOf = (ip: string): string => {
+  const plain = ip.startsWith('::ffff:') ? ip.slice(7) : ip
+  if (plain.includes('.'))
+    return plain
+      .split('.')
+      .map(part => Number(part).toString(2).padStart(8, '0'))
+      .join('')
+  const [head = '', tail = ''] = plain.split('::')
+  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'))
+  const zeros = list(8 - groups(head).length - groups(tail).length, () => '0')
+  return [...groups(head), ...zeros, ...groups(tail)]
+    .map(group => Number.parseInt(group, 16).toString(2).padStart(16, '0'))
+    .join('')
+}
+
+function matchesSay(match: Match, { source, destination, identity }: Connection): boolean {
+  const text = (value: string) => (wanted: StringMatch) => {
+    if (wanted.kind === 'presence') return value !== ''
+    if (wanted.kind === 'exact') return value === wanted.value
+    return wanted.kind === 'prefix' ? value.startsWith(wanted.value) : value.endsWith(wanted.value)
+  }
+  const principal = identity && `${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`
+  const inside =
+    (address: string) =>
+    ({ ip, prefixLength }: Cidr) => {
+      // A policy that names a mapped address never speaks of an IPv4 one.
+      if (ip.startsWith('::ffff:')) return false
+      const bits = bitsOf(address)
+      return bits.length === bitsOf(ip).length && bits.startsWith(bitsOf(ip).slice(0, prefixLength))
+    }
+  const holds = <Element>(
+    positive: readonly Element[],
+    negative: readonly Element[],
+    hit: (element: Element) => boolean
+  ) => (positive.length === 0 || positive.some(hit)) && !negative.some(hit)
+  return (
+    Object.values(match).some(elements => elements.length > 0) &&
+    holds(match.namespaces, match.notNamespaces, text(identity?.namespace ?? '')) &&
+    holds(match.principals, match.notPrincipals, wanted => principal !== undefined && text(principal)(wanted)) &&
+    holds(
+      match.serviceAccounts,
+      match.notServiceAccounts,
+      wanted => wanted.namespace === identity?.namespace && wanted.serviceAccount === identity.serviceAccount
+    ) &&
+    holds(match.sourceIps, match.notSourceIps, inside(source.ip)) &&
+    holds(match.destinationIps, match.notDestinationIps, inside(destination.ip)) &&
+    holds(match.destinationPorts, match.notDestinationPorts, port => port === destination.port)
+  )
+}
+
+const policySays = ({ rules }: Authorization, connection: Connection): boolean =>
+  rules.some(rule => rule.every(clause => clause.length === 0 || clause.some(match => matchesSay(match, connection))))
+
+function plainVerdict(policies: readonly Authorization[], workload: JudgedWorkload, connection: Connection) {
+  const key = ({ namespace, name }: Authorization): string => `${namespace}/${name}`
+  const inPlay = policies.filter(
+    policy =>
+      workload.authorizationPolicies.includes(key(policy)) ||
+      policy.scope === 'Global' ||
+      (policy.scope === 'Namespace' && (policy.namespace === '' || policy.namespace === workload.namespace))
+  )
+  const enforced = inPlay.filter(({ dryRun }) => !dryRun)
+  const denying = enforced.filter(policy => policy.action === 'Deny' && policySays(policy, connection)).map(key)
+  const allows = enforced.filter(({ action }) => action === 'Allow')
+  const allowed = allows.length === 0 || allows.some(policy => policySays(policy, connection))
+  return { inPlay, denying, allowed: denying.length === 0 && allowed }
+}
+
+function check(verdict: Verdict, plain: ReturnType<typeof plainVerdict>): void {
+  expect(verdict.allowed).toBe(plain.allowed)
+  if (verdict.allowed) return
+  const reasons = plain.denying.map(name => `explicitly denied by: ${name}`)
+  expect(reasons.length > 0 ? reasons : ['allow policies exist, but none allowed']).toContain(verdict.reason)
+}
+
+it.each([1, 2, 3, 4])('comes to the verdict of the specification, whatever the policies (%i)', seed => {
+  const next = seeded(seed)
+  const store = createPolicyStore()
+  const authorizer = createAuthorizer(store)
+  const known = new Map<string, Authorization>()
+  const verdicts = { true: 0, false: 0 }
+  const names: JudgedWorkload['authorizationPolicies'][] = [[], ['shop/p1', 'root/p2', 'shop/none'], ['/p3', 'root/p4']]
+  for (let round = 0; round < 150; round++) {
+    const changed = list(1 + next(3), () => randomPolicy(next, `p${next(8)}`))
+    const updates = changed.map(policy => [`${policy.namespace}/${policy.name}`, policy] as const)
+    const removals = [...known.keys()].filter(() => next(4) === 0)
+    store.apply({ updates, removals })
+    for (const [key, policy] of updates) known.set(key, policy)
+    for (const key of removals) known.delete(key)
+    for (let i = 0; i < 30; i++) {
+      const identity: SpiffeId | undefined = next(3)
+        ? { trustDomain: pick(next, domains), namespace: pick(next, namespaces), serviceAccount: pick(next, accounts) }
+        : undefined
+      const connection: Connection = {
+        source: { ip: pick(next, ips) },
+        destination: { ip: pick(next, ips), port: pick(next, ports) },
+        ...(identity && { identity })
+      }
+      const workload = { namespace: pick(next, ['shop', 'root', 'other']), authorizationPolicies: pick(next, names) }
+      const plain = plainVerdict([...known.values()], workload, connection)
+      const verdict = authorizer.evaluate(workload, connection)
+      check(verdict, plain)
+      const { verdict: explained, policies } = authorizer.explain(workload, connection)
+      expect(explained).toEqual(verdict)
+      expect(new Set(policies.map(({ policy }) => policy))).toEqual(new Set(plain.inPlay))
+      for (const { policy, hit, rules } of policies) {
+        expect(hit).toBe(policySays(policy, connection))
+        if (hit) expect(rules.at(-1)?.clauses.every(({ holds }) => holds)).toBe(true)
+      }
+      verdicts[`${verdict.allowed}`]++
+    }
+  }
+  expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(100)
+})
