@@ -1,4 +1,4 @@
-import { type DocumentOptions, parseDocument, type ParseOptions, type SchemaOptions } from 'yaml'
+import { createRequire } from 'node:module'
 import type { Authorization } from '../model/authorization.ts'
 import type { Workload } from '../model/workload.ts'
 import { type BlockItem, blockItems, NotBlockStyle } from './block-items.ts'
@@ -30,9 +30,10 @@ export function readLocalConfig(chunks: () => Iterable<string>, sink: LocalConfi
   }
 }
 
-const yamlOptions: ParseOptions & DocumentOptions & SchemaOptions = {
-  customTags: [...stringMatchTags],
-  logLevel: 'error'
+function parsedDocument(yaml: string): ReturnType<typeof import('yaml').parseDocument> {
+  // Few need the parser, and it costs 3 MB.
+  const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
+  return parseDocument(yaml, { customTags: [...stringMatchTags], logLevel: 'error' })
 }
 
 function readItem(item: BlockItem, sink: LocalConfigSink): void {
@@ -48,14 +49,14 @@ function readItem(item: BlockItem, sink: LocalConfigSink): void {
 /** An item that refers to others, or that is wrong somehow, is for the whole file to explain. */
 function parsedAlone({ text }: BlockItem): unknown {
   if (/[&*]/.test(text)) throw new NotBlockStyle('may have anchors or aliases')
-  const document = parseDocument(text, yamlOptions)
+  const document = parsedDocument(text)
   const value: unknown = document.errors.length + document.warnings.length > 0 ? undefined : document.toJS()
   if (!Array.isArray(value) || value.length !== 1) throw new NotBlockStyle('not one item')
   return value[0]
 }
 
 function readWhole(yaml: string, sink: LocalConfigSink): void {
-  const document = parseDocument(yaml, yamlOptions)
+  const document = parsedDocument(yaml)
   const [problem] = [...document.errors, ...document.warnings]
   if (problem !== undefined) throw complaint(problem.message, { cause: problem })
   fields({ place: theFile, value: document.toJS() ?? {} }, ({ optional }) => {
