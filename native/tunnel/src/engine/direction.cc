@@ -31,7 +31,7 @@ void Direction::deliver(const Pieces& data) {
 void Direction::source_ended() {
   if (phase_ != Phase::copying || source_ended_) return;
   source_ended_ = true;
-  if (held_.empty()) end();
+  if (!holds()) end();
 }
 
 void Direction::source_closed(const std::optional<std::string>& failure) {
@@ -49,6 +49,12 @@ void Direction::end() {
 
 void Direction::sink_writable() {
   if (phase_ == Phase::done) return;
+  if (pipe_ != nullptr) {
+    sink_->write(*pipe_);
+    if (pipe_->empty()) pipe_.reset();
+    if (sink_->closed()) return sink_closed();
+    if (pipe_ != nullptr) return;
+  }
   if (!held_.empty()) {
     Pieces held;
     held.add(held_.bytes());
@@ -65,7 +71,7 @@ void Direction::sink_writable() {
 
 void Direction::sink_closed() {
   if (phase_ == Phase::done) return;
-  if (!held_.empty()) return fail_data();
+  if (holds()) return fail_data();
   // With nothing left to write it is no failure yet: the source may just end.
   if (phase_ == Phase::copying) {
     if (source_ended_) end();
@@ -88,6 +94,7 @@ void Direction::fail_data() {
 void Direction::stop() {
   phase_ = Phase::done;
   held_.clear();
+  pipe_.reset();
 }
 
 void Direction::record(const std::string& detail) {
@@ -97,6 +104,7 @@ void Direction::record(const std::string& detail) {
 void Direction::finish() {
   phase_ = Phase::done;
   held_.clear();
+  pipe_.reset();
   done_();
 }
 

@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "failure.h"
 #include "side.h"
+#include "splice.h"
 
 namespace culvert {
 
@@ -21,7 +22,7 @@ class Direction {
 
   Phase phase() const { return phase_; }
   Side& sink() { return *sink_; }
-  bool holds() const { return !held_.empty(); }
+  bool holds() const { return !held_.empty() || pipe_ != nullptr; }
   const std::optional<Failure>& failure() const { return failure_; }
 
   uint64_t bytes = 0;  // from the source so far
@@ -36,6 +37,7 @@ class Direction {
 
   // The sink's.
   void hold(Bytes data) { held_.append(data); }
+  void hold(std::unique_ptr<SplicePipe> pipe) { pipe_ = std::move(pipe); }
   void sink_writable();
   void sink_closed();
 
@@ -53,7 +55,9 @@ class Direction {
   Side* sink_ = nullptr;
   Phase phase_ = Phase::copying;
   bool source_ended_ = false;
-  ByteQueue held_;  // read, and not taken by the sink yet
+  // Read, and not taken by the sink yet: in one of them.
+  ByteQueue held_;
+  std::unique_ptr<SplicePipe> pipe_;
   std::optional<Failure> failure_;
 };
 

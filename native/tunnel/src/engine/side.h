@@ -7,6 +7,7 @@
 namespace culvert {
 
 class Direction;
+class SplicePipe;
 
 // One end of a proxied connection, with the meaning of its ways to end (docs/spec/hbone.md 1.6). A side is the source
 // of one direction and the sink of the other.
@@ -28,6 +29,9 @@ class Side {
   virtual void commit(size_t count) = 0;
   // How much of it was passed on.
   virtual size_t write(const Pieces& bytes) = 0;
+  // Takes what a pipe holds, as much as goes; only a socket does.
+  virtual bool takes_pipes() const { return false; }
+  virtual void write(SplicePipe&) {}
   // Half-close; everything was written.
   virtual void end() = 0;
   // Takes nothing any more.

@@ -71,6 +71,7 @@ void TcpSide::pump() {
     if (reads++ == kReads) return again_.next_round();
     Side& sink = outward->sink();
     if (sink.closed()) return look_for_lost_data();
+    if (read_size_ == kLargestRead && sink.takes_pipes() && splice_to(sink)) continue;
     sink.reserve(read_size_, places);
     if (places.empty()) return;
     ssize_t count = receive(fd_.get(), places);
@@ -89,6 +90,26 @@ void TcpSide::pump() {
       if (got < read_size_ / 8) read_size_ = std::max(read_size_ / 2, kSmallestRead);
     }
   }
+}
+
+// In bulk between two sockets the bytes stay in the kernel. False: they must be copied. A short count does not mean
+// drained here, since a pipe has few slots; what the socket says when it is empty does.
+bool TcpSide::splice_to(Side& sink) {
+  auto pipe = SplicePipe::take();
+  if (pipe == nullptr) return false;
+  ssize_t count = pipe->fill(fd_.get());
+  if (count < 0 && errno == EINVAL) return false;
+  if (count < 0 && errno == EINTR) return true;
+  if (count <= 0) {
+    read_ended(count == 0 ? 0 : errno);
+    return true;
+  }
+  outward->bytes += static_cast<size_t>(count);
+  if (static_cast<size_t>(count) < read_size_ / 8) read_size_ /= 2;
+  sink.write(*pipe);
+  if (!pipe->empty()) outward->hold(std::move(pipe));
+  if (sink.closed()) outward->sink_closed();
+  return true;
 }
 
 // The sink takes nothing any more: data that still comes is lost, an end is just an end.
@@ -135,6 +156,16 @@ size_t TcpSide::write(const Pieces& bytes) {
   // Edge-triggered: the kernel tells when there is room again.
   if (static_cast<size_t>(sent) < bytes.size()) writable_ = false;
   return static_cast<size_t>(sent);
+}
+
+void TcpSide::write(SplicePipe& pipe) {
+  while (!pipe.empty() && !closed() && writable_) {
+    ssize_t sent = pipe.drain(fd_.get());
+    if (sent > 0 || (sent < 0 && errno == EINTR)) continue;
+    // Edge-triggered: the kernel tells when there is room again.
+    if (sent < 0 && errno == EAGAIN) writable_ = false;
+    else broken_ = true;
+  }
 }
 
 void TcpSide::end() { shutdown(fd_.get(), SHUT_WR); }

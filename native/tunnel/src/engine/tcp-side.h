@@ -24,6 +24,8 @@ class TcpSide final : public Side, public Pollable {
   void reserve(size_t most, Pieces& places) override;
   void commit(size_t count) override;
   size_t write(const Pieces& bytes) override;
+  bool takes_pipes() const override { return true; }
+  void write(SplicePipe& pipe) override;
   void end() override;
   bool closed() const override { return fd_.get() < 0 || broken_; }
   std::optional<std::string> shutdown_failure() const override { return std::nullopt; }
@@ -33,6 +35,7 @@ class TcpSide final : public Side, public Pollable {
 
  private:
   void pump();
+  bool splice_to(Side& sink);
   void look_for_lost_data();
   void read_ended(int error);
   void broke();
