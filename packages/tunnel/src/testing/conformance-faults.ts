@@ -81,6 +81,37 @@ export function faultsConformance(createMesh: () => TestMesh): void {
   )
 
   it(
+    'closes over questions that are never answered',
+    async () => {
+      await using mesh = createMesh()
+      const application = await mesh.application(echo)
+      const never = (): Promise<never> => new Promise(() => {})
+      const server = await mesh.server({ stream: never })
+      const client = await mesh.client(() => server.address('inbound-hbone'), application)
+      const mute = await mesh.pod({ connection: never, credential: mesh.identities.stock })
+      const sockets = []
+      for (let count = 0; count < 10; count++) {
+        sockets.push(await mesh.connect(client.address('outbound')), await mesh.connect(mute.address('outbound')))
+      }
+      await server.until(() => server.streams.length === 10)
+      await mute.until(() => mute.captured.length === 10)
+      for (const socket of sockets.slice(0, 10)) socket.destroy()
+      await client.path.close()
+      await server.path.close()
+      await mute.path.close()
+      await Promise.all(sockets.slice(10).map(readAll))
+      expect(client.outcomes).toHaveLength(10)
+      expect(server.tunnelsOpen).toBe(0)
+    },
+    MINUTES
+  )
+}
+
+/** Not of @culvert/hbone, which hears nothing of some who leave early. */
+export function lateAnswersConformance(createMesh: () => TestMesh): void {
+  const random = seededRandom('late answers')
+
+  it(
     'takes answers that come late, or after their connection has gone',
     async () => {
       await using mesh = createMesh()
@@ -115,32 +146,6 @@ export function faultsConformance(createMesh: () => TestMesh): void {
       await client.outcome(count)
       expect(client.outcomes).toHaveLength(count + 1)
       expect(new Set(client.outcomes.map(({ id }) => id)).size).toBe(count + 1)
-    },
-    MINUTES
-  )
-
-  it(
-    'closes over questions that are never answered',
-    async () => {
-      await using mesh = createMesh()
-      const application = await mesh.application(echo)
-      const never = (): Promise<never> => new Promise(() => {})
-      const server = await mesh.server({ stream: never })
-      const client = await mesh.client(() => server.address('inbound-hbone'), application)
-      const mute = await mesh.pod({ connection: never, credential: mesh.identities.stock })
-      const sockets = []
-      for (let count = 0; count < 10; count++) {
-        sockets.push(await mesh.connect(client.address('outbound')), await mesh.connect(mute.address('outbound')))
-      }
-      await server.until(() => server.streams.length === 10)
-      await mute.until(() => mute.captured.length === 10)
-      for (const socket of sockets.slice(0, 10)) socket.destroy()
-      await client.path.close()
-      await server.path.close()
-      await mute.path.close()
-      await Promise.all(sockets.slice(10).map(readAll))
-      expect(client.outcomes).toHaveLength(10)
-      expect(server.tunnelsOpen).toBe(0)
     },
     MINUTES
   )

@@ -3,11 +3,12 @@ import type { DataPath } from '../data-path.ts'
 import { answersConformance } from './conformance-answers.ts'
 import { bulkConformance } from './conformance-bulk.ts'
 import { bytesConformance } from './conformance-bytes.ts'
-import { faultsConformance } from './conformance-faults.ts'
+import { faultsConformance, lateAnswersConformance } from './conformance-faults.ts'
 import { leaksConformance } from './conformance-leaks.ts'
 import { lifecycleConformance } from './conformance-lifecycle.ts'
 import { namespacesConformance } from './conformance-namespaces.ts'
 import { tunnelsConformance } from './conformance-tunnels.ts'
+import { soakConformance } from './conformance-soak.ts'
 import { createTestIdentities, TestMesh, type TestIdentities } from './test-mesh.ts'
 
 /** What opens the suite's pods, and what opens those that end tunnels, when that is another implementation. */
@@ -35,8 +36,17 @@ export function dataPathIntegration(name: string, paths: DataPathFactories): voi
     const createMesh = meshFactory(paths)
     describe('bulk', () => bulkConformance(createMesh))
     describe('faults', () => faultsConformance(createMesh))
-    describe('leaks', () => leaksConformance(createMesh))
     describe.skipIf(notRoot)(`namespaces${notRoot}`, () => namespacesConformance(createMesh))
+  })
+}
+
+/** What only an engine that keeps to itself can promise: nothing is left of many connections. Takes half a minute. */
+export function dataPathEndurance(name: string, paths: DataPathFactories): void {
+  describe(name, () => {
+    const createMesh = meshFactory(paths)
+    describe('late answers', () => lateAnswersConformance(createMesh))
+    describe('leaks', () => leaksConformance(createMesh))
+    describe('mixed load', () => soakConformance(createMesh))
   })
 }
 

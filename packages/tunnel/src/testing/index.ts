@@ -3,5 +3,10 @@
  *
  *     dataPathConformance('mine', { client: () => createMyDataPath() })
  */
-export { type DataPathFactories, dataPathConformance, dataPathIntegration } from './data-path-conformance.ts'
+export {
+  type DataPathFactories,
+  dataPathConformance,
+  dataPathEndurance,
+  dataPathIntegration
+} from './data-path-conformance.ts'
 export { createHboneDataPath, type HboneDataPathOptions } from './hbone-data-path/hbone-data-path.ts'

@@ -34,7 +34,9 @@ export async function roughRelay(mesh: TestMesh, to: () => Endpoint, roughness: 
     const cut = (how: 'reset' | 'end' = 'reset'): void => {
       pairs.delete(cut)
       for (const socket of [client, target]) {
-        if (how === 'reset') socket.resetAndDestroy()
+        // A reset behind an end leaves Node's socket neither open nor closed.
+        if (how === 'reset' && !socket.writableEnded) socket.resetAndDestroy()
+        else if (how === 'reset') socket.destroy()
         else {
           // What was passed on still arrives.
           socket.destroySoon()

@@ -1,14 +1,12 @@
 import fs from 'node:fs'
-import type { DataPath, Endpoint } from '../data-path.ts'
+import type { Endpoint } from '../data-path.ts'
 import type { Random } from './random.ts'
 import { type RoughRelay, roughRelay } from './rough-relay.ts'
 import { type Exchange, Load, pause } from './soak-load.ts'
-import { createTestIdentities, direct, echo, TestMesh } from './test-mesh.ts'
+import { direct, echo, type TestMesh } from './test-mesh.ts'
 import type { TestPod } from './test-pod.ts'
 
 export interface SoakOptions {
-  readonly client: DataPath
-  readonly server: DataPath
   readonly random: Random
   readonly milliseconds: number
   /** Pieces of load at a time. Default 24. */
@@ -23,6 +21,8 @@ export interface SoakReport {
   readonly problems: readonly string[]
 }
 
+const KINDS = ['plain', 'plain', 'rough', 'double', 'narrow'] as const
+
 /** A piece of load that has not ended after this long never will. */
 const PATIENCE = 30_000
 
@@ -35,9 +35,8 @@ interface Route {
 }
 
 /** Everything that happens to a node's data path at once, for so long; then nothing may be left of it. */
-export async function soak(options: SoakOptions): Promise<SoakReport> {
+export async function soak(mesh: TestMesh, options: SoakOptions): Promise<SoakReport> {
   const { random, log } = options
-  const mesh = new TestMesh(await createTestIdentities(), options.client, options.server)
   const soaking = new Soak(mesh, random)
   try {
     await soaking.start()
@@ -52,7 +51,6 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     return soaking.report()
   } finally {
     soaking.stopWatching()
-    await mesh[Symbol.asyncDispose]()
   }
 }
 
@@ -91,7 +89,7 @@ class Soak {
 
   async start(): Promise<void> {
     this.#application = await this.#mesh.application(echo)
-    for (const kind of ['plain', 'plain', 'rough', 'double', 'narrow'] as const) {
+    for (const kind of KINDS) {
       const route: Partial<Route> = { disturbances: 0 }
       const http2 = kind === 'narrow' ? { streamWindow: 65_535, connectionWindow: 131_072, maxFrameSize: 16_384 } : {}
       const openServer = (): Promise<TestPod> =>

@@ -1,6 +1,7 @@
 import { createDataPath } from '../index.ts'
 import { seededRandom } from './random.ts'
 import { descriptors, soak } from './soak-run.ts'
+import { createTestIdentities, TestMesh } from './test-mesh.ts'
 
 // Mixed load for as long as one likes:
 //     node tools/run.mjs node packages/tunnel/src/testing/soak.ts [SECONDS] [CONCURRENCY]
@@ -9,14 +10,14 @@ import { descriptors, soak } from './soak-run.ts'
 const [seconds = '20', concurrency = '24'] = process.argv.slice(2)
 const log = { warn: (line: string) => process.stderr.write(`${line}\n`), debug: () => {} }
 const before = descriptors()
-const { problems } = await soak({
-  client: createDataPath({ log }),
-  server: createDataPath({ log, threads: 2 }),
+const mesh = new TestMesh(await createTestIdentities(), createDataPath({ log }), createDataPath({ log, threads: 2 }))
+const { problems } = await soak(mesh, {
   random: seededRandom('soak'),
   milliseconds: Number(seconds) * 1000,
   concurrency: Number(concurrency),
   log: line => process.stdout.write(`${line}\n`)
 })
+await mesh[Symbol.asyncDispose]()
 const left = descriptors() - before
 // The engine's own are gone with it; Node opens a few for good.
 const all = left > 10 ? [...problems, `${left} descriptors are left`] : problems
