@@ -10,7 +10,7 @@ namespace culvert {
 
 namespace {
 constexpr int kAcceptsPerRound = 64;
-constexpr int64_t kRetry = 100;  // milliseconds
+constexpr int64_t kRetry = 100, kTell = 1000;  // milliseconds
 }  // namespace
 
 Listener::Listener(Pod& pod, Loop& loop, SharedFd fd, ListenerRole role)
@@ -34,7 +34,11 @@ void Listener::accept_some() {
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EINVAL) return;  // made to refuse by the decision thread
     // Out of descriptors or memory: what waits is tried again, since no event will say that it still does.
-    pod_.emit(Warned{"accept failed: " + os_error(errno)});
+    int error = errno;
+    if (now() - told_at_ >= kTell) {
+      told_at_ = now();
+      pod_.emit(Warned{"accept failed: " + os_error(error)});
+    }
     return retry_.start(kRetry);
   }
 }

@@ -20,6 +20,7 @@ class Listener final : public Pollable {
   const ListenerRole role_;
   Deferred again_;
   Timer retry_;
+  int64_t told_at_ = now() - 1000;
 };
 
 }  // namespace culvert

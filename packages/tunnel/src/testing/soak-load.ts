@@ -14,6 +14,7 @@ export interface Exchange {
 /** Everything the load sends is a piece of this, so that any prefix can be told from damage. */
 const POOL_SIZE = 1_048_576
 
+/** Each piece tells `alive` when bytes move. */
 export class Load {
   readonly #random: Random
   readonly #pool: Buffer
@@ -24,7 +25,7 @@ export class Load {
   }
 
   /** Sends so much through an application that echoes, and reads at a pace of its own. */
-  async bulk(to: Endpoint, size: number): Promise<Exchange> {
+  async bulk(to: Endpoint, size: number, alive: () => void = () => {}): Promise<Exchange> {
     const socket = await dial(to)
     const sent = createHash('sha256')
     const received = createHash('sha256')
@@ -36,11 +37,13 @@ export class Load {
         const part = this.#part(Math.min(size - sentBytes, this.#random.between(1, 256 * 1024)))
         sent.update(part)
         sentBytes += part.length
+        alive()
         if (!socket.write(part)) await happens(socket, 'drain')
       }
       if (!socket.destroyed) socket.end()
     })()
     await readTo(socket, async chunk => {
+      alive()
       received.update(chunk)
       receivedBytes += chunk.length
       if (slow && this.#random.chance(0.05)) await pause(this.#random.between(1, 20))
@@ -52,7 +55,7 @@ export class Load {
   }
 
   /** So many small requests, each answered before the next. */
-  async requests(to: Endpoint, count: number): Promise<Exchange> {
+  async requests(to: Endpoint, count: number, alive: () => void = () => {}): Promise<Exchange> {
     const socket = await dial(to)
     let done = 0
     let faithful = true
@@ -60,6 +63,7 @@ export class Load {
     let wanted = this.#part(this.#random.between(1, 2000))
     socket.write(wanted)
     await readTo(socket, async chunk => {
+      alive()
       chunks.push(chunk)
       const have = Buffer.concat(chunks.splice(0))
       if (!have.equals(wanted.subarray(0, have.length))) faithful = false
@@ -88,12 +92,13 @@ export class Load {
   }
 
   /** Ends its own direction first; the other goes on. */
-  async halfClose(to: Endpoint): Promise<Exchange> {
+  async halfClose(to: Endpoint, alive: () => void = () => {}): Promise<Exchange> {
     const socket = await dial(to)
     const wanted = this.#part(this.#random.between(1, 200_000))
     socket.end(wanted)
     const chunks: Buffer[] = []
     await readTo(socket, async chunk => {
+      alive()
       chunks.push(chunk)
     })
     socket.destroy()

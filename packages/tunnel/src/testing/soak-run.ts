@@ -23,7 +23,7 @@ export interface SoakReport {
 
 const KINDS = ['plain', 'plain', 'rough', 'double', 'narrow'] as const
 
-/** A piece of load that has not ended after this long never will. */
+/** A piece of load on which nothing moved for so long never ends. */
 const PATIENCE = 30_000
 
 interface Route {
@@ -62,7 +62,7 @@ class Soak {
   readonly #routes: Route[] = []
   readonly #exchanges: Record<string, number> = {}
   readonly #problems: string[] = []
-  readonly #running = new Map<object, { readonly what: string; readonly since: number }>()
+  readonly #running = new Map<object, { readonly what: string; since: number }>()
   readonly #watch: NodeJS.Timeout
   #disturbed = 0
   #application!: Endpoint
@@ -76,7 +76,7 @@ class Soak {
     this.#watch = setInterval(() => {
       for (const { what, since } of this.#running.values()) {
         if (Date.now() - since < PATIENCE) continue
-        this.#problems.push(`${what} has not ended after ${PATIENCE} ms; ${this.summary()}`)
+        this.#problems.push(`${what} has not moved for ${PATIENCE} ms; ${this.summary()}`)
         resolve()
         return
       }
@@ -139,22 +139,25 @@ class Soak {
     while (Date.now() < until && this.#problems.length === 0) {
       const route = this.#random.pick(this.#routes)
       const to = route.client.address('outbound')
-      const [what, run] = this.#random.pick<[string, () => Promise<Exchange>]>([
-        ['bulk', () => this.#load.bulk(to, this.#random.between(1, 8 * 1_048_576))],
-        ['requests', () => this.#load.requests(to, this.#random.between(1, 200))],
-        ['requests', () => this.#load.requests(to, this.#random.between(1, 5))],
-        ['half-close', () => this.#load.halfClose(to)],
+      const [what, run] = this.#random.pick<[string, (alive: () => void) => Promise<Exchange>]>([
+        ['bulk', alive => this.#load.bulk(to, this.#random.between(1, 8 * 1_048_576), alive)],
+        ['requests', alive => this.#load.requests(to, this.#random.between(1, 200), alive)],
+        ['requests', alive => this.#load.requests(to, this.#random.between(1, 5), alive)],
+        ['half-close', alive => this.#load.halfClose(to, alive)],
         ['leave', () => this.#load.leave(to)]
       ])
       await this.#exchange(what, route, run)
     }
   }
 
-  async #exchange(what: string, route: Route, run: () => Promise<Exchange>): Promise<void> {
+  async #exchange(what: string, route: Route, run: (alive: () => void) => Promise<Exchange>): Promise<void> {
     const before = route.disturbances
     const token = {}
-    this.#running.set(token, { what: `${what} on route ${this.#routes.indexOf(route)}`, since: Date.now() })
-    const { complete, faithful } = await run()
+    const running = { what: `${what} on route ${this.#routes.indexOf(route)}`, since: Date.now() }
+    this.#running.set(token, running)
+    const { complete, faithful } = await run(() => {
+      running.since = Date.now()
+    })
     this.#running.delete(token)
     this.#exchanges[what] = (this.#exchanges[what] ?? 0) + 1
     if (!faithful) this.#problems.push(`${what} got bytes that nobody sent`)
