@@ -84,6 +84,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     log: log.scope('ztunnel::proxy'),
     threads: settings.threads.start,
     mostThreads: settings.threads.most,
+    limits: settings.limits,
     tls: settings.tls
   })
   const followingFiles = new AbortController()

@@ -38,6 +38,10 @@ describe('errors', () => {
   })
 
   it.each([
+    [
+      { CULVERT_MAX_CONNECTIONS: '-1' },
+      'invalid env var CULVERT_MAX_CONNECTIONS=-1 (expected an integer between 0 and'
+    ],
     [{ POOL_UNUSED_RELEASE_TIMEOUT: 'soon' }, 'invalid env var POOL_UNUSED_RELEASE_TIMEOUT=soon (expected a duration'],
     [{ PACKET_MARK: '-1' }, 'invalid env var PACKET_MARK=-1 (expected an integer'],
     [{ RUST_LOG: 'a=loud' }, 'invalid env var RUST_LOG=a=loud ('],

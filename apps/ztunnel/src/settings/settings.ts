@@ -28,6 +28,8 @@ export interface Settings {
   readonly localConfig: { readonly path: string } | { readonly text: string } | undefined
   /** Keep up with the file, instead of reading it once. */
   readonly localConfigReload: boolean
+  /** Of the data path in all; 0 for none. */
+  readonly limits: { readonly connections: number; readonly streams: number; readonly bufferedBytes: number }
   readonly pool: { readonly maxStreamsPerTunnel: number; readonly unusedRelease: number }
   readonly http2: { readonly streamWindow: number; readonly connectionWindow: number; readonly maxFrameSize: number }
   readonly localhostAppTunnel: boolean
@@ -149,6 +151,11 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     ca: readCa(read, { istiod, token: authToken, tls12 }),
     localConfig: readLocalConfig(environment),
     localConfigReload: read.boolean('CULVERT_LOCAL_XDS_RELOAD') ?? false,
+    limits: {
+      connections: read.integer('CULVERT_MAX_CONNECTIONS') ?? 0,
+      streams: read.integer('CULVERT_MAX_STREAMS') ?? 0,
+      bufferedBytes: read.integer('CULVERT_MAX_BUFFERED_BYTES', { max: Number.MAX_SAFE_INTEGER }) ?? 1_073_741_824
+    },
     pool: {
       maxStreamsPerTunnel: read.integer('POOL_MAX_STREAMS_PER_CONNECTION', { min: 1, max: 65_535 }) ?? 100,
       unusedRelease: read.duration('POOL_UNUSED_RELEASE_TIMEOUT') ?? 300_000
