@@ -1,80 +1,20 @@
-// Compiles the add-ons of native/* whose sources changed, with the headers of the Node that runs this.
-// Direct g++ calls: no network, no Python, no make (docs: CONTRIBUTING.md, "change an add-on").
+// Compiles the add-ons of native/* whose sources changed (docs: CONTRIBUTING.md, "change an add-on").
 // Without arguments: every add-on that is a package of the workspace; otherwise the ones named.
-import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import fs from 'node:fs'
-import { createRequire } from 'node:module'
-import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildAddon } from '../native/build-addon/build-addon.mjs'
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
-const nodeHeaders = path.join(path.dirname(path.dirname(process.execPath)), 'include/node')
-const addonApi = path.dirname(
-  createRequire(path.join(root, 'native/netns/package.json')).resolve('node-addon-api/package.json')
-)
-const flags = [
-  ...['-std=c++20', '-O2', '-g1', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror'],
-  ...['-DNODE_ADDON_API_CPP_EXCEPTIONS', '-DNAPI_VERSION=10', '-isystem', nodeHeaders, '-isystem', addonApi]
-]
-
+const native = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'native')
 const named = process.argv.slice(2)
-const names = fs.readdirSync(path.join(root, 'native')).filter(name => {
-  return named.length > 0 ? named.includes(name) : fs.existsSync(path.join(root, 'native', name, 'package.json'))
+const names = fs.readdirSync(native).filter(name => {
+  return named.length > 0 ? named.includes(name) : fs.existsSync(path.join(native, name, 'package.json'))
 })
-for (const name of names) await build(name, path.join(root, 'native', name))
-
-async function build(name, dir) {
-  const sources = fs.existsSync(path.join(dir, 'src'))
-    ? fs.readdirSync(path.join(dir, 'src'), { recursive: true }).filter(file => /\.(cc|h)$/.test(file))
-    : []
-  if (sources.length === 0) return
-  const read = file => fs.readFileSync(path.join(dir, 'src', file))
-  const digest = createHash('sha256').update(process.version)
-  for (const file of sources.sort()) digest.update(file).update(read(file))
-  const stamp = digest.digest('hex')
-  const output = path.join(dir, 'build', `${name}-${process.platform}-${process.arch}.node`)
-  const stampFile = `${output}.stamp`
-  if (fs.existsSync(output) && fs.existsSync(stampFile) && fs.readFileSync(stampFile, 'utf8') === stamp) return
-
-  // An object is named by what went into it: its source, every header, the flags and the Node.
-  const common = createHash('sha256').update(process.version).update(flags.join('\0'))
-  for (const file of sources.filter(file => file.endsWith('.h'))) common.update(file).update(read(file))
-  const objectDir = path.join(dir, 'build', 'objects')
-  fs.mkdirSync(objectDir, { recursive: true })
-  const jobs = sources
-    .filter(file => file.endsWith('.cc'))
-    .map(file => {
-      const hash = common.copy().update(file).update(read(file)).digest('hex').slice(0, 16)
-      return { source: path.join(dir, 'src', file), object: path.join(objectDir, `${hash}.o`) }
-    })
-  const objects = jobs.map(({ object }) => object)
-  const missing = jobs.filter(({ object }) => !fs.existsSync(object))
-  const compileNext = async () => {
-    for (let job = missing.shift(); job !== undefined; job = missing.shift()) {
-      const temporary = `${job.object}.${process.pid}.tmp`
-      await compiler(name, [...flags, '-c', '-o', temporary, job.source])
-      fs.renameSync(temporary, job.object)
-    }
+for (const name of names) {
+  try {
+    await buildAddon(name, path.join(native, name))
+  } catch (error) {
+    console.error(`culvert: native/${name} does not compile (${error.message})`)
+    process.exit(1)
   }
-  await Promise.all(Array.from({ length: os.availableParallelism() }, compileNext))
-  const temporary = `${output}.${process.pid}.tmp`
-  await compiler(name, ['-shared', '-o', temporary, ...objects])
-  fs.renameSync(temporary, output)
-  fs.writeFileSync(stampFile, stamp)
-  for (const file of fs.readdirSync(objectDir)) {
-    if (file.endsWith('.o') && !objects.includes(path.join(objectDir, file))) fs.rmSync(path.join(objectDir, file))
-  }
-}
-
-async function compiler(name, args) {
-  const child = spawn('g++', args, { stdio: ['ignore', 'inherit', 'inherit'] })
-  const reason = await new Promise(resolve => {
-    child.on('error', error => resolve(error.message))
-    child.on('exit', (code, signal) => resolve(code === 0 ? undefined : `g++ ended with ${code ?? signal}`))
-  })
-  if (reason === undefined) return
-  console.error(`culvert: native/${name} does not compile (${reason})`)
-  process.exit(1)
 }
