@@ -98,6 +98,8 @@ export interface NativeEngine {
   flush: () => void
   /** Connections and tunnels on each data thread in use. */
   loads: () => readonly number[]
+  /** Gives memory that is free back to the system; takes milliseconds, in which data threads may wait. */
+  trim: () => void
   /** Ends the threads; delivers what they still had to say. */
   stop: () => void
 }

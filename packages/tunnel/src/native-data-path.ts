@@ -4,6 +4,7 @@ import { TunnelError } from './errors.ts'
 import type { TunnelLog } from './log.ts'
 import { NativeCredentials, type TlsProfile } from './native-credentials.ts'
 import { NativePod } from './native-pod.ts'
+import { QuietAfterBurst } from './quiet-after-burst.ts'
 
 export interface DataPathOptions {
   readonly log: TunnelLog
@@ -68,6 +69,7 @@ class NativeDataPath implements EngineDataPath {
   readonly #tls: { readonly ownRecords: boolean; readonly recordsPerKey: number }
   readonly #pods = new Map<number, NativePod>()
   #flushing = false
+  readonly #quiet: QuietAfterBurst = new QuietAfterBurst(() => this.#engine.trim())
   #closed = false
 
   constructor({ log, threads = 1, mostThreads = threads, limits = {}, tls = {} }: DataPathOptions) {
@@ -130,6 +132,7 @@ class NativeDataPath implements EngineDataPath {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#pods.values()].map(pod => pod.close()))
+    this.#quiet.stop()
     this.#engine.stop()
   }
 
@@ -154,7 +157,10 @@ class NativeDataPath implements EngineDataPath {
       socket: (pod, ...values) => this.#tell(pod, told => told.socket(...values)),
       opened: (pod, ...values) => this.#tell(pod, told => told.opened(...values)),
       progress: (pod, ...values) => this.#tell(pod, told => told.progress(...values)),
-      closed: (pod, ...values) => this.#tell(pod, told => told.closed(...values)),
+      closed: (pod, ...values) => {
+        this.#quiet.count()
+        this.#tell(pod, told => told.closed(...values))
+      },
       warning: (pod, ...values) => this.#tell(pod, told => told.warning(...values)),
       ended: (pod, ...values) =>
         this.#tell(pod, told => {

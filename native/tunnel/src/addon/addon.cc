@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <napi.h>
 #include <uv.h>
 
@@ -21,7 +22,8 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
                         InstanceMethod("cut", &JsEngine::cut), InstanceMethod("drain", &JsEngine::drain),
                         InstanceMethod("drainDeadline", &JsEngine::drain_deadline),
                         InstanceMethod("close", &JsEngine::close), InstanceMethod("flush", &JsEngine::flush),
-                        InstanceMethod("loads", &JsEngine::loads), InstanceMethod("revoke", &JsEngine::revoke),
+                        InstanceMethod("loads", &JsEngine::loads),
+                        InstanceMethod("trim", &JsEngine::trim), InstanceMethod("revoke", &JsEngine::revoke),
                         InstanceMethod("stop", &JsEngine::stop)});
   }
 
@@ -133,6 +135,13 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     if (engine_ == nullptr) return array;
     for (uint32_t load : engine_->loads()) array[array.Length()] = Napi::Number::New(info.Env(), load);
     return array;
+  }
+
+  // glibc gives back what is free at an arena's end only; the rest of a burst would stay for good.
+  void trim(const Napi::CallbackInfo&) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
   }
 
   void stop(const Napi::CallbackInfo&) {
