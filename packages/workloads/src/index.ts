@@ -119,7 +119,7 @@ export {
 } from './client/discovery-client.ts'
 export type { DiscoveryLog } from './client/discovery-log.ts'
 export { type DiscoveryNodeSettings, discoveryNode } from './client/node.ts'
-export { dumpPolicies } from './dump/dump-policy.ts'
+export { dumpPolicies, dumpPolicy } from './dump/dump-policy.ts'
 export { type Dump, dumpServices, dumpStagedServices, dumpWorkloads } from './dump/dump-workload.ts'
 export { type FollowOptions, followLocalConfig } from './local-config/follow-local-config.ts'
 export {

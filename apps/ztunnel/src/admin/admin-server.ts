@@ -22,6 +22,7 @@ export interface AdminParts {
   readonly metrics: Metrics
   readonly readiness: Readiness
   readonly configDump: () => Promise<unknown>
+  readonly explain: (request: HttpRequest) => Promise<HttpResponse>
   readonly shutDown: () => void
 }
 
@@ -47,6 +48,7 @@ export function createAdminServers(parts: AdminParts): readonly HttpServer[] {
 
 const paths: readonly (readonly [path: string, what: string])[] = [
   ['/config_dump', 'what this proxy knows and does'],
+  ['/culvert/explain?recent', 'why connections go where they go'],
   ['/logging', 'log levels (POST)'],
   ['/quitquitquit', 'graceful shutdown (POST)']
 ]
@@ -58,6 +60,8 @@ function adminHandler(parts: AdminParts): HttpHandler {
         return { status: 200, contentType: 'text/html; charset=utf-8', body: dashboard() }
       case '/config_dump':
         return { status: 200, contentType: 'application/json', body: sortedJson(await parts.configDump()) }
+      case '/culvert/explain':
+        return await parts.explain(request)
       case '/logging':
         return loggingResponse(request, parts.log, parts.initialFilter)
       case '/quitquitquit':

@@ -107,6 +107,7 @@ function outboundEntry(connection: CapturedConnection, source: Workload, route: 
     direction: 'outbound',
     source: connection.source,
     destination: route.to,
+    requested: connection.destination,
     hboneAddress: mutualTls ? route.authority : undefined,
     traffic: trafficBetween({
       reporter: 'source',
@@ -139,6 +140,7 @@ export function doubleEntry(
     direction: 'outbound',
     source: connection.source,
     destination: route.to,
+    requested: connection.destination,
     hboneAddress: route.authority,
     traffic:
       baggage === undefined

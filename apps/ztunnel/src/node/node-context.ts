@@ -3,6 +3,7 @@ import type { CertificateManager } from '@culvert/certificates'
 import type { Log, LogLevel } from '@culvert/telemetry'
 import type { DiscoveryClient, PolicyStore, Workload, WorkloadIndex } from '@culvert/workloads'
 import type { NodeContext } from '../connections/context.ts'
+import type { RecentConnections } from '../explain/recent-connections.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import { createBaggageReader } from '../observe/believed-baggage.ts'
 import { createConnectionRecords } from '../observe/connection-records.ts'
@@ -17,6 +18,8 @@ export interface NodeParts {
   readonly policies: PolicyStore
   readonly certificates: CertificateManager
   readonly metrics: TrafficMetrics
+  /** Reads along what ends. */
+  readonly recent: Pick<RecentConnections, 'listen'>
   /** Undefined without xDS. */
   readonly discovery: DiscoveryClient | undefined
   readonly resolveHostname: (hostname: string) => Promise<readonly string[] | undefined>
@@ -25,7 +28,7 @@ export interface NodeParts {
 /** What every connection's decision rests on, in one value. */
 export function createNodeContext(parts: NodeParts): NodeContext {
   const { settings, log, index, metrics, discovery } = parts
-  const accessLog = createAccessLog(log.scope('access'))
+  const accessLog = parts.recent.listen(createAccessLog(log.scope('access')))
   return {
     routing: {
       index,

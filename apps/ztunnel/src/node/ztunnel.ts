@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { createAuthorizer } from '@culvert/authorization'
 import { parseHosts, parseResolvConf } from '@culvert/dns'
 import { currentNetns, listenTcp } from '@culvert/netns'
 import { createMetrics, createReadiness, type HttpServer, type Log } from '@culvert/telemetry'
@@ -6,6 +7,8 @@ import { createDataPath } from '@culvert/tunnel'
 import { createPolicyStore, createWorkloadIndex } from '@culvert/workloads'
 import { createAdminServers } from '../admin/admin-server.ts'
 import { configDump } from '../admin/config-dump.ts'
+import { explainResponse } from '../explain/explain-query.ts'
+import { createRecentConnections } from '../explain/recent-connections.ts'
 import { observeDns } from '../observe/dns-metrics.ts'
 import { declareNodeMetrics } from '../observe/node-metrics.ts'
 import { dnsServices } from '../pods/dns-services.ts'
@@ -69,6 +72,8 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const resolver = parseResolvConf(options.files.resolvConf)
   const hosts = parseHosts(options.files.hosts)
   const { ipv6, listenerMark, reusePort } = settings.sockets
+  const resolveHostname = createHostnameResolver({ config: resolver, hosts, ipv6 })
+  const recent = createRecentConnections()
   const node = createNodeContext({
     settings,
     log,
@@ -76,8 +81,9 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     policies,
     certificates,
     metrics: metrics.traffic,
+    recent,
     discovery,
-    resolveHostname: createHostnameResolver({ config: resolver, hosts, ipv6 })
+    resolveHostname
   })
   const dnsLog = log.scope('ztunnel::dns::server')
   const dataPath = createDataPath({
@@ -144,6 +150,16 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
       const staticConfig = await local.dump()
       return configDump({ settings, index, policies, certificates, staticConfig, states: shared ? states : undefined })
     },
+    explain: request =>
+      explainResponse(
+        request,
+        {
+          routing: node.routing,
+          authorizer: createAuthorizer(policies),
+          resolve: workload => resolveHostname(workload.hostname)
+        },
+        recent
+      ),
     shutDown: options.onQuit
   })
   await startAll(servers)

@@ -9,6 +9,8 @@ export interface AccessEntry {
   readonly source: Endpoint
   /** outbound: the next hop; inbound: what the client reached. */
   readonly destination: Endpoint
+  /** outbound: what the application asked for. Not logged; for explanations. */
+  readonly requested?: Endpoint
   /** Authority of the CONNECT. */
   readonly hboneAddress: string | undefined
   readonly traffic: Traffic

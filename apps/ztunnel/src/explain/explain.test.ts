@@ -1,0 +1,181 @@
+import { createAuthorizer } from '@culvert/authorization'
+import { createPolicyStore, emptyMatch } from '@culvert/workloads'
+import { ports, serviceUpdate, workloadUpdate } from '@culvert/workloads/testing'
+import { describe, expect, it } from 'vitest'
+import type { AccessLog } from '../observe/access-log.ts'
+import { client, clientUpdate, contextOf } from '../routing/context.test-helper.ts'
+import { explainResponse } from './explain-query.ts'
+import { createRecentConnections } from './recent-connections.ts'
+
+const vip = '10.96.0.1'
+const server = 'c//Pod/shop/till-1'
+const onTill = new Map([['shop/till.shop', ports({ 80: 8080 })]])
+
+function setUp() {
+  const policies = createPolicyStore()
+  policies.apply({
+    updates: [
+      [
+        'shop/not-8081',
+        {
+          name: 'not-8081',
+          namespace: 'shop',
+          scope: 'Namespace',
+          action: 'Deny',
+          dryRun: false,
+          rules: [[[{ ...emptyMatch, destinationPorts: [8081] }]]]
+        }
+      ]
+    ],
+    removals: []
+  })
+  const routing = contextOf([
+    clientUpdate,
+    workloadUpdate({ uid: server, workloadIps: ['10.61.0.9'], services: onTill }),
+    workloadUpdate({ uid: 'c//Pod/shop/old', workloadIps: ['10.61.0.10'], protocol: 'TCP' }),
+    serviceUpdate({ hostname: 'till.shop', vips: [{ network: '', ip: vip }] })
+  ])
+  const recent = createRecentConnections({ limit: 2, now: () => 0 })
+  const context = { routing, authorizer: createAuthorizer(policies), resolve: async () => undefined }
+  const ask = async (query: string) => {
+    const { status, body } = await explainResponse({ query: new URLSearchParams(query) }, context, recent)
+    return { status, answer: JSON.parse(String(body)) }
+  }
+  return { ask, recent }
+}
+
+describe('a question about a connection', () => {
+  it('is answered by what the routing asks, decides and expects, and by the far end’s policies', async () => {
+    const { status, answer } = await setUp().ask(`source=10.61.0.7&destination=${vip}&port=80`)
+    expect(status).toBe(200)
+    expect(answer).toMatchObject({
+      source: { uid: client.uid, identity: 'spiffe://cluster.local/ns/shop/sa/cart' },
+      destination: `${vip}:80`,
+      lookups: [
+        { asked: `workload with address /${vip}`, found: null },
+        { asked: `service with address /${vip} seen from shop`, found: 'service shop/till.shop' },
+        { asked: `service with address /${vip} seen from shop`, found: 'service shop/till.shop' },
+        { asked: 'endpoints of shop/till.shop', found: `workload ${server}`.slice('workload '.length) }
+      ],
+      decision: {
+        kind: 'hbone',
+        why: `${server} speaks HBONE`,
+        to: '10.61.0.9:15008',
+        authority: '10.61.0.9:8080',
+        service: 'shop/till.shop',
+        expectedIdentities: ['spiffe://cluster.local/ns/shop/sa/default']
+      },
+      farEnd: {
+        workload: server,
+        kind: 'accept',
+        why: 'no allow policies, allow',
+        to: '10.61.0.9:8080',
+        policies: {
+          considered: [
+            {
+              policy: 'shop/not-8081',
+              hit: false,
+              because: [{ rule: 0, failingClause: [{ destinationPorts: [8081] }] }]
+            }
+          ]
+        }
+      }
+    })
+  })
+
+  it('names the clause that denies', async () => {
+    const { answer } = await setUp().ask('source=10.61.0.7&destination=10.61.0.9&port=8081')
+    expect(answer.farEnd).toMatchObject({
+      kind: 'refuse',
+      why: 'policy rejection: explicitly denied by: shop/not-8081',
+      policies: {
+        allowed: false,
+        why: 'deny policy match shop/not-8081',
+        considered: [
+          { policy: 'shop/not-8081', hit: true, because: [{ rule: 0, matches: [{ destinationPorts: [8081] }] }] }
+        ]
+      }
+    })
+  })
+
+  it.each([
+    [`source=${encodeURIComponent(client.uid)}&destination=till.shop&port=80`, 'hbone'],
+    ['source=10.61.0.7&destination=till.shop&port=81', 'refuse'],
+    ['source=10.61.0.7&destination=10.61.0.10&port=80', 'plain'],
+    ['source=10.61.0.7&destination=192.0.2.1&port=80', 'plain'],
+    ['source=10.61.0.7&destination=127.0.0.1&port=15001', 'refuse']
+  ])('%s: %s', async (query, kind) => {
+    const { answer } = await setUp().ask(query)
+    expect(answer.decision.kind).toBe(kind)
+    expect(answer.decision.why).not.toBe('')
+  })
+
+  it.each([
+    ['', 'source is missing'],
+    ['source=10.61.0.7&destination=10.61.0.9', 'port is missing'],
+    ['source=10.61.0.7&destination=10.61.0.9&port=0', 'port "0" is not a number from 1 to 65535'],
+    ['source=10.9.9.9&destination=10.61.0.9&port=80', 'source "10.9.9.9" is not the address or uid of a workload'],
+    ['source=10.61.0.7&destination=nobody&port=80', 'destination "nobody" is neither an address nor the hostname'],
+    ['sorce=10.61.0.7', 'unknown parameter "sorce"'],
+    ['connection=7', 'connection "7" is not among the recent ones; there are none yet']
+  ])('%s is refused: %s', async (query, message) => {
+    const { status, answer } = await setUp().ask(query)
+    expect(status).toBe(query.startsWith('connection') ? 404 : 400)
+    expect(answer.error).toContain(message)
+  })
+})
+
+describe('finished connections', () => {
+  const silent: AccessLog = { opened: () => undefined, complete: () => undefined, failed: () => undefined }
+  const peer = { principal: 'spiffe://cluster.local/ns/shop/sa/cart' }
+  const entry = {
+    source: { ip: '10.61.0.7', port: 40000 },
+    traffic: {
+      reporter: 'source',
+      source: peer,
+      destination: {},
+      service: undefined,
+      mutualTls: true,
+      sourceName: undefined,
+      destinationName: undefined
+    }
+  } as const
+  const ending = { fromClient: 3, toClient: 5, duration: 7.5, error: undefined }
+
+  it('are kept, the last ones, and explained with what is known now', async () => {
+    const { ask, recent } = setUp()
+    const log = recent.listen(silent)
+    log.failed({ direction: 'outbound', source: entry.source, destination: { ip: '1.2.3.4', port: 5 }, error: 'x' })
+    log.complete(
+      {
+        ...entry,
+        direction: 'outbound',
+        destination: { ip: '10.61.0.9', port: 15008 },
+        requested: { ip: vip, port: 80 },
+        hboneAddress: '10.61.0.9:8080'
+      },
+      ending
+    )
+    log.complete(
+      { ...entry, direction: 'inbound', destination: { ip: '10.61.0.9', port: 15008 }, hboneAddress: '10.61.0.9:8081' },
+      { ...ending, error: 'denied' }
+    )
+    expect((await ask('recent')).answer.map(({ number }: { number: number }) => number)).toEqual([2, 3])
+    expect((await ask('connection=2')).answer).toMatchObject({
+      happened: {
+        number: 2,
+        source: '10.61.0.7:40000',
+        requested: `${vip}:80`,
+        bytesSent: 3,
+        milliseconds: 7,
+        error: null
+      },
+      now: { destination: `${vip}:80`, decision: { kind: 'hbone', to: '10.61.0.9:15008' } }
+    })
+    expect((await ask('connection=3')).answer).toMatchObject({
+      happened: { direction: 'inbound', peerIdentity: peer.principal, error: 'denied' },
+      now: { workload: server, kind: 'refuse', why: 'policy rejection: explicitly denied by: shop/not-8081' }
+    })
+    expect((await ask('connection=1')).answer.error).toContain('those from 2 to 3 are')
+  })
+})
