@@ -179,6 +179,9 @@ class Soak {
       const token = {}
       this.#running.set(token, { what: 'a disturbance', since: Date.now() })
       await this.#disturbance(route)
+      // Until its end is known everywhere a tunnel that is lost may still be taken.
+      while (Date.now() < until && !(await this.#load.requests(route.client.address('outbound'), 1)).complete);
+      await pause(1500)
       this.#running.delete(token)
       // Whoever began meanwhile saw it too.
       route.disturbances++
