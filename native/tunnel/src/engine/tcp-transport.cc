@@ -1,5 +1,7 @@
 #include "tcp-transport.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -32,6 +34,12 @@ void TcpTransport::close() {
   if (fd_.get() < 0) return;
   fd_ = OwnedFd();
   if (closed_) closed_();
+}
+
+// A FIN that was not acknowledged counts as one byte.
+size_t TcpTransport::unsent() const {
+  int bytes = 0;
+  return fd_.get() >= 0 && ioctl(fd_.get(), SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
 }
 
 void TcpTransport::on_events(uint32_t events) {

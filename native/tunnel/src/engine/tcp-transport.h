@@ -15,6 +15,7 @@ class TcpTransport final : public Transport, public Pollable {
   ssize_t send(Bytes bytes) override;
   void finish() override;
   void close() override;
+  size_t unsent() const override;
   void on_events(uint32_t events) override;
 
  private:

@@ -13,6 +13,10 @@ constexpr int64_t kPingInterval = 10000, kPingTimeout = 20000;
 // reset, which can overtake what was sent last.
 constexpr int64_t kLinger = 1000;
 
+// How long the last bytes of streams that ended well wait for a peer that takes none of them. They may stand behind
+// megabytes of others, or behind the window of an outer stream.
+constexpr int64_t kUnsent = 20000;
+
 PeerRule peer_rule(const Tunnel::Options& options, const Loop& loop, CertificatePath& path) {
   bool client = options.role == Http2Session::Role::client;
   return {client, options.expected_identities, options.credential->trust_domain(), &loop.revocations, &path};
@@ -123,10 +127,13 @@ void Tunnel::flush() {
       return close();
     }
     channel_->sent(static_cast<size_t>(sent));
+    if (state_ == State::closing) deadline_.start(patience_);
   }
   if (state_ == State::closing) {
-    if (!finished_) transport_->finish();
+    if (finished_) return;
     finished_ = true;
+    transport_->finish();
+    deadline_.start(kLinger);
   } else if (session_.has_blocked()) {
     // Not at once: others have had no turn while this one filled its backlog.
     wake_.next_round();
@@ -138,7 +145,7 @@ void Tunnel::release() {
   if (state_ != State::open) return;
   if (!releasing_) session_.goaway(0);
   releasing_ = true;
-  if (streams() == 0) linger();
+  if (streams() == 0) linger(kUnsent);
 }
 
 void Tunnel::drain() {
@@ -169,7 +176,7 @@ void Tunnel::on_request(std::shared_ptr<Http2Stream> stream, Http2Request reques
 
 void Tunnel::on_stream_ended() {
   if (state_ != State::open) return;
-  if (releasing_ && streams() == 0) return linger();
+  if (releasing_ && streams() == 0) return linger(kUnsent);
   if (owner_ != nullptr) owner_->on_tunnel_changed(*this);
 }
 
@@ -186,7 +193,7 @@ void Tunnel::on_pong(Http2Session::Ping ping) {
     // Whatever the peer asked for before it knew has come by now.
     session_.shut_down();
     releasing_ = true;
-    if (streams() == 0) linger();
+    if (streams() == 0) linger(kUnsent);
     return;
   }
   ping_sent_ = false;
@@ -203,7 +210,7 @@ void Tunnel::on_ping_time() {
 
 void Tunnel::on_handshake_timeout() {
   auto self = shared_from_this();
-  if (state_ == State::closing) return close();
+  if (state_ == State::closing) return on_linger_timeout();
   std::string limit = " within " + std::to_string(options_.handshake_timeout) + " ms";
   if (state_ == State::handshake) return fail_handshake(is_server() ? "no TLS handshake" + limit : kDeadline);
   if (owner_ != nullptr && !reported_) {
@@ -213,12 +220,22 @@ void Tunnel::on_handshake_timeout() {
   destroy();
 }
 
+void Tunnel::on_linger_timeout() {
+  if (!finished_) return close();
+  // What the peer still sends to a closed socket resets it, and what the kernel has not sent would be lost.
+  size_t left = transport_->unsent();
+  stalled_ = left < unsent_ ? 0 : stalled_ + kLinger;
+  unsent_ = left;
+  if (left == 0 || stalled_ >= patience_) return close();
+  deadline_.start(kLinger);
+}
+
 void Tunnel::fail_handshake(std::string detail) {
   auto self = shared_from_this();
   if (state_ != State::handshake) return;
   state_ = State::closing;
   if (owner_ != nullptr) owner_->on_tunnel_failed(*this, {FailureCode::io, std::move(detail)});
-  if (state_ == State::closing) linger();
+  if (state_ == State::closing) linger(kLinger);
 }
 
 // What was on it hears so, and the peer gets what is left to say.
@@ -227,11 +244,13 @@ void Tunnel::lose(TunnelLoss loss, const std::string& reason) {
   if (state_ != State::open) return;
   session_.lose(loss, reason);
   if (owner_ != nullptr) owner_->on_tunnel_changed(*this);
-  linger();
+  linger(kLinger);
 }
 
-void Tunnel::linger() {
+// `patience`: with a peer that takes nothing of what is left to send.
+void Tunnel::linger(int64_t patience) {
   if (state_ == State::closed) return;
+  patience_ = patience;
   if (state_ == State::open) {
     channel_->seal();
     channel_->close();
@@ -240,7 +259,7 @@ void Tunnel::linger() {
   }
   ping_.stop();
   loop_.keep(shared_from_this());
-  deadline_.start(kLinger);
+  deadline_.start(patience_);
   flush_.this_round();
 }
 

@@ -22,6 +22,8 @@ class Transport {
   // Everything was sent: half-close.
   virtual void finish() = 0;
   virtual void close() = 0;
+  // What was taken by `send` and would be lost by `close`.
+  virtual size_t unsent() const { return 0; }
   // So much of what was received is still held here.
   virtual void hold(size_t) {}
 };
@@ -100,7 +102,8 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   void on_ping_time();
   void fail_handshake(std::string detail);
   void lose(TunnelLoss loss, const std::string& reason);
-  void linger();
+  void linger(int64_t patience);
+  void on_linger_timeout();
   void close();
 
   Loop& loop_;
@@ -117,6 +120,8 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   Deferred flush_, wake_;
   Timer deadline_;  // of the handshake, then of the greeting, then of lingering
   Timer ping_;
+  int64_t patience_ = 0, stalled_ = 0;  // while it lingers, in milliseconds
+  size_t unsent_ = SIZE_MAX;
   bool ping_sent_ = false, releasing_ = false, announced_ = false, finished_ = false, reported_ = false;
 };
 
