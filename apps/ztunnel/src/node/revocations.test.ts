@@ -20,6 +20,13 @@ describe('the file of revocation lists', () => {
   })
 })
 
+it.each([
+  ['cut off', pem('X509 CRL', 'one') + pem('X509 CRL', 'two').slice(0, -10)],
+  ['damaged', pem('X509 CRL', 'one').replace('\n', '\n*')]
+])('a block that is %s is no list', (_, content) => {
+  expect(() => revocationLists(Buffer.from(content))).toThrow('of X509 CRL has no end or is no base64')
+})
+
 describe('following', () => {
   it('applies what is there, what comes, and keeps it when the next cannot be used', async () => {
     using scene = follow()
@@ -30,6 +37,14 @@ describe('following', () => {
     await scene.line('revocation lists kept')
     scene.replace(pem('X509 CRL', 'two'))
     expect(await scene.next()).toEqual(['two'])
+  })
+
+  it('keeps what there was when the file goes', async () => {
+    using scene = follow({ content: pem('X509 CRL', 'one') })
+    expect(await scene.next()).toEqual(['one'])
+    rmSync(scene.file)
+    await scene.line('revocation lists kept')
+    expect(scene.applied).toEqual([['one']])
   })
 
   it('waits for the directory too', async () => {

@@ -18,13 +18,13 @@ export interface RevocationOptions {
  * revokes nothing until it comes; one that cannot be used at the start switches revocation off.
  */
 export function followRevocations({ file, revoke, log, signal, debounce = 2_000 }: RevocationOptions): void {
-  const load = (): void => {
-    const lists = existsSync(file) ? revocationLists(readFileSync(file)) : []
+  const load = (content: Buffer): void => {
+    const lists = revocationLists(content)
     revoke(lists)
     log.info('revocation lists loaded', { path: file, lists: lists.length })
   }
   try {
-    load()
+    load(existsSync(file) ? readFileSync(file) : Buffer.alloc(0))
   } catch (error) {
     log.error('revocation is off: the file cannot be used', { path: file, error: (error as Error).message })
     return
@@ -40,7 +40,7 @@ export function followRevocations({ file, revoke, log, signal, debounce = 2_000 
   }
   const reload = (): void => {
     try {
-      load()
+      load(readFileSync(file))
     } catch (error) {
       log.warn('revocation lists kept: the file cannot be used', { path: file, error: (error as Error).message })
     }
@@ -61,12 +61,20 @@ export function followRevocations({ file, revoke, log, signal, debounce = 2_000 
   follow()
 }
 
-const block = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]*)-----END X509 CRL-----/g
+const begin = '-----BEGIN X509 CRL-----'
+const block = /^([A-Za-z0-9+/=\s]*)-----END X509 CRL-----/
 
-/** DER lists of PEM text with several blocks, others skipped, or of one list in DER; nothing in an empty file. */
+/**
+ * DER lists of PEM text with several blocks, others skipped, or of one list in DER; nothing in an empty file.
+ * @throws for a block that is cut off or holds what is no base64: whom it revokes must not pass meanwhile
+ */
 export function revocationLists(content: Buffer): readonly Uint8Array[] {
   if (content.length === 0) return []
   if (!content.subarray(0, 10).equals(Buffer.from('-----BEGIN'))) return [content]
-  const blocks = [...content.toString('latin1').matchAll(block)]
-  return blocks.map(([, base64 = '']) => Buffer.from(base64, 'base64'))
+  const [, ...blocks] = content.toString('latin1').split(begin)
+  return blocks.map((text, i) => {
+    const base64 = block.exec(text)?.[1]
+    if (base64 === undefined) throw new Error(`block ${i + 1} of X509 CRL has no end or is no base64`)
+    return Buffer.from(base64, 'base64')
+  })
 }
