@@ -56,6 +56,20 @@ it('ignores what crosses the end of a stream', async () => {
   await echoes(peer, 1, 'x')
 })
 
+it('ignores what crosses its own reset after many others too', async () => {
+  const pod = await bench.server({ stream: () => ({ kind: 'answer', status: 401 }) })
+  const peer = await frameClient(bench.mesh, pod.address('inbound-hbone'))
+  peer.greet()
+  const streams = Array.from({ length: 300 }, (_, i) => 2 * i + 1)
+  for (const stream of streams) {
+    peer.send(connect(stream, bench.application))
+    if (stream % 100 === 1) await peer.reset(stream)
+  }
+  await Promise.all(streams.map(stream => peer.reset(stream)))
+  peer.send(data(1, 'x'), data(599, 'x'))
+  await peer.sync()
+})
+
 it('ignores what crosses its own reset, and gives the window back', async () => {
   const pod = await bench.server({ http2: { streamWindow: 65_535, connectionWindow: 65_535 } })
   const peer = await bench.peer(bench.application, pod)

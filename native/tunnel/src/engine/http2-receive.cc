@@ -224,9 +224,10 @@ bool Http2Session::stream_error(StreamPtr stream, Http2Error code) {
   return count_nuisance();
 }
 
-// A peer that may not know yet that a stream is over: we reset it, or it is above the last id of our GOAWAY.
+// A peer that may not know yet that a stream is over: we reset it, as far as we remember, or it is above the last id of
+// our GOAWAY.
 bool Http2Session::may_still_send(uint32_t id) const {
-  return (is_peer_id(id) && id > goaway_last_) || std::ranges::find(resets_, id) != resets_.end();
+  return (is_peer_id(id) && id > goaway_last_) || id <= forgotten_reset_ || std::ranges::find(resets_, id) != resets_.end();
 }
 
 }  // namespace culvert

@@ -1,6 +1,7 @@
 #include "http2-session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "loop.h"
 
@@ -183,7 +184,7 @@ void Http2Session::reset(Http2Stream& stream, Http2Error code) {
 
 void Http2Session::remember_reset(uint32_t id) {
   if (resets_.size() < kRememberedResets) return resets_.push_back(id);
-  resets_[next_reset_] = id;
+  forgotten_reset_ = std::max(forgotten_reset_, std::exchange(resets_[next_reset_], id));
   next_reset_ = (next_reset_ + 1) % kRememberedResets;
 }
 

@@ -153,6 +153,7 @@ class Http2Session {
   uint32_t next_id_ = 1, last_peer_id_ = 0;  // the latter is the highest that was seen, whatever became of it
   std::vector<uint32_t> resets_;             // of ours, the last ones, in a ring
   size_t next_reset_ = 0;
+  uint32_t forgotten_reset_ = 0;             // the highest that was overwritten
   bool goaway_received_ = false, goaway_sent_ = false, broken_ = false, greeted_ = false;
   uint32_t goaway_last_ = kMaxWindow;  // the id in our own GOAWAY
 
