@@ -37,7 +37,9 @@ int forgive_anchor(int good, X509_STORE_CTX* context) {
   if (good == 1) return 1;
   int error = X509_STORE_CTX_get_error(context);
   if (error != X509_V_ERR_CERT_HAS_EXPIRED && error != X509_V_ERR_CERT_NOT_YET_VALID) return 0;
-  if (X509_STORE_CTX_get_error_depth(context) + 1 != sk_X509_num(X509_STORE_CTX_get0_chain(context))) return 0;
+  int depth = X509_STORE_CTX_get_error_depth(context);
+  // A leaf stays one, even among the roots.
+  if (depth == 0 || depth + 1 != sk_X509_num(X509_STORE_CTX_get0_chain(context))) return 0;
   X509_STORE_CTX_set_error(context, X509_V_OK);
   return 1;
 }
@@ -162,6 +164,9 @@ void OpensslChannel::note_secret(const SSL* ssl, const char* line) {
 std::optional<OpensslChannel::Secrets> OpensslChannel::secrets() const {
   if (SSL_version(ssl_) != TLS1_3_VERSION || !SSL_is_init_finished(ssl_) || SSL_has_pending(ssl_) != 0) return {};
   if (client_secret_.empty() || server_secret_.empty()) return {};
+  // The peer takes only records smaller than ours are (RFC 6066 4); few ask for that.
+  uint8_t fragment = SSL_SESSION_get_max_fragment_length(SSL_get0_session(ssl_));
+  if (fragment >= TLSEXT_max_fragment_length_512 && fragment <= TLSEXT_max_fragment_length_4096) return {};
   bool client = rule_.server;
   return Secrets{client, SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl_)),
                  client ? server_secret_ : client_secret_, client ? client_secret_ : server_secret_};
