@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace culvert {
@@ -15,6 +16,9 @@ void Engine::stop() { workers_.stop(); }
 
 OpenedPod Engine::open(PodSettings settings) {
   PodId id = ++last_pod_;
+  OwnedFd netns(settings.netns < 0 ? -1 : fcntl(settings.netns, F_DUPFD_CLOEXEC, 0));
+  // Without it the pod would connect from our own namespace.
+  if (settings.netns >= 0 && netns.get() < 0) throw BindFailure{settings.listeners.empty() ? Endpoint{} : settings.listeners[0].at, errno};
   std::vector<BoundListener> bound;
   OpenedPod opened{id, {}, settings.sockets.original_source != OriginalSource::never};
   std::vector<std::string> warnings;
@@ -31,7 +35,6 @@ OpenedPod Engine::open(PodSettings settings) {
     opened.listeners.push_back(bound.back().address);
     opened.original_source = opened.original_source && bound.back().transparent;
   }
-  OwnedFd netns(settings.netns < 0 ? -1 : fcntl(settings.netns, F_DUPFD_CLOEXEC, 0));
   auto shared = std::make_shared<PodShared>(id, std::move(settings), std::move(netns), opened.original_source, load_, workers_,
                                             [this](Event event) { emit(std::move(event)); }, workers_.count());
   for (unsigned i = 0; i < workers_.count(); i++) workers_.add(i, id, std::make_shared<Pod>(i, shared));
