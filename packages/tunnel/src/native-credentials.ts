@@ -45,5 +45,10 @@ export class NativeCredentials {
 }
 
 function sameMaterial(a: Credential, b: Credential): boolean {
-  return a.privateKey === b.privateKey && a.certificateChain === b.certificateChain && a.roots === b.roots
+  return (
+    a.privateKey === b.privateKey &&
+    a.certificateChain === b.certificateChain &&
+    a.roots === b.roots &&
+    a.trustDomain === b.trustDomain
+  )
 }

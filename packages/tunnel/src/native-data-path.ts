@@ -165,7 +165,7 @@ class NativeDataPath implements EngineDataPath {
       ended: (pod, ...values) =>
         this.#tell(pod, told => {
           told.ended(...values)
-          if (told.idle) this.#pods.delete(pod)
+          this.#pods.delete(pod)
         })
     }
   }

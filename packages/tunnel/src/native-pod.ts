@@ -58,11 +58,6 @@ export class NativePod implements PodPath, Events {
     this.#credentials = credentials
   }
 
-  /** Nobody's answer is awaited any more. */
-  get idle(): boolean {
-    return this.#undecided.size === 0
-  }
-
   cut(id: ConnectionId): void {
     this.#commands().cut(this.#id, id)
   }
