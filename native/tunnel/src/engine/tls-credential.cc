@@ -68,7 +68,7 @@ void use_roots(SSL_CTX* context, const std::string& pem, bool server) {
 }
 
 int select_h2(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered, unsigned size, void*) {
-  for (unsigned i = 0; i + offered[i] < size; i += offered[i] + 1u) {
+  for (unsigned i = 0; i < size && i + offered[i] < size; i += offered[i] + 1u) {
     if (offered[i] != 2 || std::memcmp(offered + i + 1, "h2", 2) != 0) continue;
     *out = offered + i + 1;
     *length = 2;
