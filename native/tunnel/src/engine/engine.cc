@@ -35,8 +35,10 @@ OpenedPod Engine::open(PodSettings settings) {
     opened.listeners.push_back(bound.back().address);
     opened.original_source = opened.original_source && bound.back().transparent;
   }
-  auto shared = std::make_shared<PodShared>(id, std::move(settings), std::move(netns), opened.original_source, load_, workers_,
-                                            [this](Event event) { emit(std::move(event)); }, workers_.count());
+  // Not make_shared: clang before 16 initializes no aggregate in parentheses.
+  std::shared_ptr<PodShared> shared(new PodShared{id, std::move(settings), std::move(netns), opened.original_source, load_,
+                                                  workers_, [this](Event event) { emit(std::move(event)); },
+                                                  {workers_.count()}});
   for (unsigned i = 0; i < workers_.count(); i++) workers_.add(i, id, std::make_shared<Pod>(i, shared));
   // std::function wants what can be copied.
   auto listeners = std::make_shared<std::vector<BoundListener>>(std::move(bound));

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "clock.h"
 #include "http2-session.h"
-#include "loop.h"
 
 // From bytes to frames, what is wrong with each of them, and DATA.
 namespace culvert {
@@ -26,7 +26,7 @@ bool Http2Session::receive(Room bytes) {
       if (header_have_ < kFrameHeader) return true;
       frame_ = get_frame_header(header_bytes_);
       frame_left_ = frame_.length;
-      if (!on_frame_header()) return false;
+      if (!on_frame_header() || broken_) return false;
     }
     Room part = bytes.first(std::min<size_t>(bytes.size(), frame_left_));
     Bytes payload = part;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "loop.h"
+#include "clock.h"
 
 namespace culvert {
 

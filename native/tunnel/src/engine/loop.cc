@@ -2,7 +2,6 @@
 
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,18 +15,6 @@ namespace culvert {
 namespace {
 constexpr int64_t kTrimInterval = 10000;  // milliseconds
 }  // namespace
-
-int64_t now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
-double precise_now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-}
 
 bool CpuMeter::overloaded(int64_t wall, int64_t cpu) {
   constexpr int64_t kPercent = 90;

@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "clock.h"
 #include "frame-output.h"
 
 namespace culvert {
@@ -74,10 +75,6 @@ class Timer {
   std::function<void()> call_;
   int64_t due_ = -1;
 };
-
-// Milliseconds of the monotonic clock.
-int64_t now();
-double precise_now();
 
 // One data thread: an epoll set, timers, and everything that lives on it. Only `post` and `wake` may be called from elsewhere.
 class Loop {
