@@ -37,6 +37,13 @@ const benchPackages = {
   wrk: 'wrk'
 }
 
+/** What check:native needs beyond that. */
+const nativeCheckPackages = {
+  'clang++': 'clang',
+  'clang-tidy': 'clang-tidy',
+  '/usr/include/openssl/ssl.h': 'libssl-dev'
+}
+
 const tasks = {
   setup: () => {
     // Fills the compile cache: a first start without it takes longer and 20 MB more.
@@ -48,6 +55,17 @@ const tasks = {
   'coverage:spec': () => runNode(['tools/spec-coverage.ts', ...args]),
   bench: () => runNode(['apps/bench/src/main.ts', ...args]),
   check: () => runNode(['tools/check.ts', ...args]),
+  'check:native': () => {
+    installSystemPackages(nativeCheckPackages)
+    // The sanitizers' and the fuzzer's runtime of just this clang.
+    const runtime = spawnSync(
+      'clang++',
+      [`-print-file-name=libclang_rt.fuzzer-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.a`],
+      { encoding: 'utf8' }
+    )
+    installSystemPackages({ [path.resolve(runtime.stdout.trim())]: 'libclang-rt-dev' })
+    runNode(['tools/check-native/index.ts', ...args])
+  },
   format: () => run(bin('biome'), ['check', '--write', ...args]),
   build: () => run(bin('turbo'), ['run', 'build', ...args]),
   /** Anything else with the pinned tools on PATH: npm run setup && node tools/run.mjs exec vitest … */
@@ -72,7 +90,7 @@ function prepare() {
   }
   const release = lock(path.join(root, '.toolchain.lock'))
   try {
-    installSystemPackages()
+    installSystemPackages(systemPackages)
     const pnpm = installPnpm()
     pnpmDir = path.dirname(pnpm)
     installWorkspace(pnpm)

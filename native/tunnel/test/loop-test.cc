@@ -1,0 +1,118 @@
+#include "../src/engine/loop.h"
+
+#include <thread>
+
+#include "check.h"
+
+namespace culvert::test {
+
+TEST("loop: timers fire in their order, and stopped ones do not") {
+  Loop loop;
+  std::string fired;
+  Timer late(loop, [&] {
+    fired += "late;";
+    loop.stop();
+  });
+  Timer early(loop, [&] { fired += "early;"; });
+  Timer never(loop, [&] { fired += "never;"; });
+  Timer moved(loop, [&] { fired += "moved;"; });
+  late.start(40);
+  never.start(1);
+  moved.start(1);
+  moved.start(25);
+  early.start(5);
+  never.stop();
+  int64_t begun = now();
+  loop.run();
+  CHECK_EQUAL(fired, "early;moved;late;");
+  CHECK(now() - begun >= 40);
+}
+
+TEST("loop: a timer may start and end others") {
+  Loop loop;
+  int fired = 0;
+  auto other = std::make_unique<Timer>(loop, [&] { fired += 100; });
+  Timer* self = nullptr;
+  Timer again(loop, [&] {
+    other.reset();
+    if (++fired == 5) loop.stop();
+    else self->start(0);
+  });
+  self = &again;
+  other->start(0);
+  other->stop();
+  other->start(1000);
+  again.start(0);
+  loop.run();
+  CHECK_EQUAL(fired, 5);
+}
+
+TEST("loop: deferred calls run once, and end with their owner") {
+  Loop loop;
+  std::string ran;
+  auto gone = std::make_unique<Deferred>(loop, [&] { ran += "gone;"; });
+  Deferred flush(loop, [&] { ran += "flush;"; });
+  Deferred next(loop, [&] {
+    ran += "next;";
+    flush.this_round();
+    loop.stop();
+  });
+  loop.post([&] {
+    gone->this_round();
+    gone->next_round();
+    flush.this_round();
+    flush.this_round();
+    next.next_round();
+    gone.reset();
+  });
+  loop.wake();
+  loop.run();
+  CHECK_EQUAL(ran, "next;flush;");
+}
+
+TEST("loop: posts of many threads arrive in the order of each") {
+  Loop loop;
+  constexpr int kThreads = 4, kCalls = 2000;
+  std::vector<int> last(kThreads, -1);
+  int left = kThreads * kCalls;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; thread++) {
+    threads.emplace_back([&, thread] {
+      for (int call = 0; call < kCalls; call++) {
+        loop.post([&, thread, call] {
+          CHECK_EQUAL(last[static_cast<size_t>(thread)], call - 1);
+          last[static_cast<size_t>(thread)] = call;
+          if (--left == 0) loop.stop();
+        });
+        loop.wake();
+      }
+    });
+  }
+  loop.run();
+  for (auto& thread : threads) thread.join();
+  CHECK_EQUAL(left, 0);
+}
+
+TEST("loop: what is retired goes at the end of the round, what is kept with the loop") {
+  std::string gone;
+  auto tell = [&gone](const char* name) {
+    return std::shared_ptr<void>(new char, [&gone, name](void* at) {
+      gone += name;
+      delete static_cast<char*>(at);
+    });
+  };
+  {
+    Loop loop;
+    loop.post([&] {
+      loop.retire(tell("retired;"));
+      loop.keep(tell("kept;"));
+      gone += "first;";
+    });
+    loop.post([&] { loop.stop(); });
+    loop.wake();
+    loop.run();
+    CHECK_EQUAL(gone, "first;retired;kept;");
+  }
+}
+
+}  // namespace culvert::test

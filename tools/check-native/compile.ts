@@ -1,0 +1,72 @@
+// Compiles C++ sources in parallel and again only what changed: an object remembers its command and what it was made of.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { inParallel, run } from './run.ts'
+
+export const root: string = path.dirname(path.dirname(import.meta.dirname))
+export const tunnel: string = path.join(root, 'native/tunnel')
+export const buildDirectory: string = path.join(tunnel, 'build/check')
+
+export interface Toolset {
+  /** Where its objects are, under `buildDirectory`. */
+  readonly name: string
+  readonly compiler: string
+  readonly flags: readonly string[]
+}
+
+export class BuildError extends Error {}
+
+/** The objects of these sources (paths below native/tunnel), in their order. */
+export async function compile(tools: Toolset, sources: readonly string[]): Promise<string[]> {
+  const jobs = sources.map(source => {
+    const object = path.join(buildDirectory, tools.name, `${source}.o`)
+    const args = [...tools.flags, '-c', '-MMD', '-MF', `${object}.d`, path.join(tunnel, source)]
+    return { source, object, args }
+  })
+  const stale = jobs.filter(({ object, args }) => !isFresh(object, [tools.compiler, ...args]))
+  const failures: string[] = []
+  await inParallel(stale, os.availableParallelism(), async ({ source, object, args }) => {
+    mkdirSync(path.dirname(object), { recursive: true })
+    const { status, output } = await run(tools.compiler, [...args, '-o', `${object}.tmp`])
+    if (status !== 0) {
+      failures.push(`${source} does not compile with ${tools.name} (${status}):\n${output}`)
+      return
+    }
+    renameSync(`${object}.tmp`, object)
+    writeFileSync(`${object}.stamp`, stamp(object, [tools.compiler, ...args]))
+  })
+  if (failures.length > 0) throw new BuildError(failures.join('\n'))
+  return jobs.map(({ object }) => object)
+}
+
+/** An executable or a shared object; linking is quick, so always. */
+export async function link(
+  tools: Toolset,
+  name: string,
+  objects: readonly string[],
+  flags: readonly string[]
+): Promise<string> {
+  const file = path.join(buildDirectory, tools.name, name)
+  const { status, output } = await run(tools.compiler, [...objects, ...flags, '-o', file])
+  if (status !== 0) throw new BuildError(`${name} does not link with ${tools.name} (${status}):\n${output}`)
+  return file
+}
+
+function isFresh(object: string, command: readonly string[]): boolean {
+  const file = `${object}.stamp`
+  return existsSync(object) && existsSync(file) && readFileSync(file, 'utf8') === stamp(object, command)
+}
+
+/** Of the command and of everything that the last compilation read; headers of the system are taken to stay. */
+function stamp(object: string, command: readonly string[]): string {
+  const digest = createHash('sha256').update(command.join('\0'))
+  if (!existsSync(`${object}.d`)) return ''
+  const parts = readFileSync(`${object}.d`, 'utf8').split(/\s+/)
+  for (const file of parts.filter(part => part.startsWith('/') && !part.endsWith(':'))) {
+    if (!existsSync(file)) return ''
+    digest.update(file).update(readFileSync(file))
+  }
+  return digest.digest('hex')
+}
