@@ -46,6 +46,9 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   }
   void on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer);
   void forget(ConnectionId id, ListenerRole role);
+  // A tunnel of the pool stands: until it is gone it may have bytes to send, and the pod has not ended.
+  void hold() { shared_->live++; }
+  void let_go() { shared_->release(); }
 
  private:
   // Waits for its decision or its certificate; nothing was read of it.

@@ -185,6 +185,7 @@ void TunnelPool::on_tunnel_open(Tunnel& tunnel) {
   auto kept = std::exchange(group.creating, nullptr);
   group.no_more = false;
   standing_[&tunnel] = {kept, key, nullptr};
+  pod_.hold();
   auto connection = std::move(group.waiting.front());
   group.waiting.pop_front();
   give(kept, connection);
@@ -217,6 +218,7 @@ void TunnelPool::on_tunnel_closed(Tunnel& tunnel) {
   auto kept = found->second.tunnel;
   forget(found->second);
   standing_.erase(&tunnel);
+  pod_.let_go();
 }
 
 void TunnelPool::drain() {
@@ -244,16 +246,20 @@ void TunnelPool::close() {
   for (auto& [_, standing] : standing_) all.push_back(standing.tunnel);
   for (auto& [_, group] : groups_) {
     if (group.dial != nullptr) group.dial->cancel();
-    if (group.creating != nullptr) all.push_back(group.creating);
+    if (group.creating == nullptr) continue;
+    group.creating->forget_owner();
+    group.creating->destroy();
   }
   groups_.clear();
   creating_.clear();
+  size_t held = standing_.size();
   standing_.clear();
   for (auto& tunnel : all) {
     tunnel->forget_owner();
     // One that has said GOAWAY lingers by itself; what stands with streams is cut.
     if (tunnel->streams() > 0 || tunnel->usable()) tunnel->destroy();
   }
+  for (; held > 0; held--) pod_.let_go();
 }
 
 }  // namespace culvert
