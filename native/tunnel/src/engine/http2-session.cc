@@ -198,8 +198,9 @@ void Http2Session::ping(Ping ping) { put_frame(FrameType::ping, 0, 0, ping_paylo
 void Http2Session::goaway(uint32_t last) {
   if (broken_) return;
   goaway_sent_ = true;
-  goaway_last_ = last;
-  send_goaway(last, Http2Error::no_error);
+  // Never more than was said before (RFC 9113 6.8).
+  goaway_last_ = std::min(goaway_last_, last);
+  send_goaway(goaway_last_, Http2Error::no_error);
 }
 
 void Http2Session::send_goaway(uint32_t last, Http2Error code) {
