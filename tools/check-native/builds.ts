@@ -70,7 +70,9 @@ const addOn: Toolset = {
   compiler: 'g++',
   flags: [
     ...[...common, '-fPIC', '-fvisibility=hidden', ...addOnFlags],
-    ...['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined']
+    ...['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
+    // gcc's own advice: with sanitizers it warns of what is not so.
+    '-Wno-maybe-uninitialized'
   ]
 }
 

@@ -1,6 +1,6 @@
 // Compiles C++ sources in parallel and again only what changed: an object remembers its command and what it was made of.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { inParallel, run } from './run.ts'
@@ -29,13 +29,16 @@ export async function compile(tools: Toolset, sources: readonly string[]): Promi
   const failures: string[] = []
   await inParallel(stale, os.availableParallelism(), async ({ source, object, args }) => {
     mkdirSync(path.dirname(object), { recursive: true })
+    const begun = Date.now()
     const { status, output } = await run(tools.compiler, [...args, '-o', `${object}.tmp`])
     if (status !== 0) {
       failures.push(`${source} does not compile with ${tools.name} (${status}):\n${output}`)
       return
     }
     renameSync(`${object}.tmp`, object)
-    writeFileSync(`${object}.stamp`, stamp(object, [tools.compiler, ...args]))
+    // What was changed meanwhile may be in it or not.
+    const unchanged = dependencies(object).every(file => statSync(file).mtimeMs < begun)
+    writeFileSync(`${object}.stamp`, unchanged ? stamp(object, [tools.compiler, ...args]) : 'stale')
   })
   if (failures.length > 0) throw new BuildError(failures.join('\n'))
   return jobs.map(({ object }) => object)
@@ -62,11 +65,17 @@ function isFresh(object: string, command: readonly string[]): boolean {
 /** Of the command and of everything that the last compilation read; headers of the system are taken to stay. */
 function stamp(object: string, command: readonly string[]): string {
   const digest = createHash('sha256').update(command.join('\0'))
-  if (!existsSync(`${object}.d`)) return ''
-  const parts = readFileSync(`${object}.d`, 'utf8').split(/\s+/)
-  for (const file of parts.filter(part => part.startsWith('/') && !part.endsWith(':'))) {
+  for (const file of dependencies(object)) {
     if (!existsSync(file)) return ''
     digest.update(file).update(readFileSync(file))
   }
   return digest.digest('hex')
+}
+
+function dependencies(object: string): string[] {
+  const file = `${object}.d`
+  if (!existsSync(file)) return []
+  return readFileSync(file, 'utf8')
+    .split(/\s+/)
+    .filter(part => part.startsWith('/') && !part.endsWith(':'))
 }

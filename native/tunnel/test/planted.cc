@@ -24,7 +24,8 @@ TEST("planted: use after free") {
 
 TEST("planted: leak") {
   static int* volatile kept;
-  kept = new int[100];
+  kept = new int[100]{1};
+  sink = kept[0];
   kept = nullptr;
 }
 

@@ -135,6 +135,7 @@ void Workers::stop() {
   for (auto& worker : workers_) {
     worker->loop.post([&pods = worker->pods] {
       std::vector<std::shared_ptr<Pod>> all;
+      all.reserve(pods.size());
       for (auto& [_, pod] : pods) all.push_back(pod);
       for (auto& pod : all) pod->close();
       for (auto& pod : all) pod->end();
