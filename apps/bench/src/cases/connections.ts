@@ -1,13 +1,11 @@
 import { BenchError } from '../errors.ts'
-import { parseWrk, wrkCommand, type WrkResult } from '../load/wrk.ts'
+import type { WrkResult } from '../load/wrk.ts'
 import { withProxyCpu } from '../measure/proxy-cpu.ts'
-import { httpPort } from '../world/manifests.ts'
 import type { Stage } from '../world/stage.ts'
+import { askServer } from './ask-server.ts'
 import type { ClusterCase } from './case.ts'
-import { succeed } from './succeed.ts'
 
 const concurrent = 64
-const threads = 2
 
 /** A connection for each request: a decision, a stream, a log line on both nodes. Tunnels stay. */
 export const connections: ClusterCase = {
@@ -41,11 +39,8 @@ export const connections: ClusterCase = {
   }
 }
 
-async function open(stage: Stage, seconds: number): Promise<WrkResult> {
-  const url = `http://${stage.serverIp}:${httpPort}/`
-  const command = wrkCommand({ url, connections: concurrent, threads, seconds, headers: ['Connection: close'] })
-  return parseWrk(succeed(command, await stage.inClient(command, (seconds + 30) * 1_000)))
-}
+const open = (stage: Stage, seconds: number): Promise<WrkResult> =>
+  askServer(stage, { connections: concurrent, seconds, headers: ['Connection: close'] })
 
 /** A proxy that saves itself the access log would be fast. */
 async function logged(stage: Stage): Promise<void> {

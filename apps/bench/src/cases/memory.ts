@@ -1,12 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import { openConnections } from '../load/open-connections.ts'
-import { wrkCommand } from '../load/wrk.ts'
 import { type Memory, memoryOf } from '../measure/memory.ts'
 import { httpPort, namespace } from '../world/manifests.ts'
 import type { Side, Stage } from '../world/stage.ts'
+import { askServer } from './ask-server.ts'
 import type { ClusterCase, Metric, RunOptions } from './case.ts'
 import { restSeconds } from './rest-seconds.ts'
-import { succeed } from './succeed.ts'
 
 const megabyte = 1e6
 const counts = [1_000, 10_000]
@@ -47,7 +46,8 @@ export const memory: ClusterCase = {
       'memory-idle-resident': idle.resident / megabyte
     }
     // What the first connections cost a proxy, whatever becomes of them, is not theirs.
-    await connectOnceEach(stage)
+    // Some hundred connections one after another: no two are open at a time.
+    await askServer(stage, { connections: 1, seconds: warmUpSeconds, headers: ['Connection: close'] })
     await setTimeout(settleSeconds(options) * 1_000)
     const before = proxyMemory(stage)
     using netns = stage.cluster.pods.netns({ namespace, name: 'client' })
@@ -69,12 +69,4 @@ export const memory: ClusterCase = {
 function proxyMemory(stage: Stage): Record<Side, Memory> {
   const { sending, receiving } = stage.proxies()
   return { sending: memoryOf(sending), receiving: memoryOf(receiving) }
-}
-
-/** Some hundred connections one after another: no two are open at a time. */
-async function connectOnceEach(stage: Stage): Promise<void> {
-  const url = `http://${stage.serverIp}:${httpPort}/`
-  const headers = ['Connection: close']
-  const command = wrkCommand({ url, connections: 1, threads: 1, seconds: warmUpSeconds, headers })
-  succeed(command, await stage.inClient(command, (warmUpSeconds + 30) * 1_000))
 }

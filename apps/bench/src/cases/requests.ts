@@ -1,12 +1,8 @@
-import { parseWrk, wrkCommand, type WrkResult } from '../load/wrk.ts'
 import { withProxyCpu } from '../measure/proxy-cpu.ts'
-import { httpPort } from '../world/manifests.ts'
-import type { Stage } from '../world/stage.ts'
+import { askServer } from './ask-server.ts'
 import type { ClusterCase, Metric } from './case.ts'
-import { succeed } from './succeed.ts'
 
 const connectionCounts = [1, 64, 1000]
-const threads = 2
 
 /** The ratios to reach; the others are for information. */
 const targets: Record<string, Metric['target']> = {
@@ -46,8 +42,8 @@ export const requests: ClusterCase = {
   run: async (stage, { seconds }) => {
     const values: Record<string, number> = {}
     for (const connections of connectionCounts) {
-      await ask(stage, connections, 1)
-      const { result, cpu } = await withProxyCpu(stage, () => ask(stage, connections, seconds))
+      await askServer(stage, { connections, seconds: 1 })
+      const { result, cpu } = await withProxyCpu(stage, () => askServer(stage, { connections, seconds }))
       values[`rps-${connections}`] = result.requests / (result.microseconds / 1e6)
       for (const percentile of ['p50', 'p90', 'p99'] as const) {
         values[`rps-${connections}-${percentile}`] = result[percentile]
@@ -59,10 +55,4 @@ export const requests: ClusterCase = {
     }
     return values
   }
-}
-
-async function ask(stage: Stage, connections: number, seconds: number): Promise<WrkResult> {
-  const url = `http://${stage.serverIp}:${httpPort}/`
-  const command = wrkCommand({ url, connections, threads, seconds })
-  return parseWrk(succeed(command, await stage.inClient(command, (seconds + 30) * 1_000)))
 }

@@ -22,7 +22,7 @@ const metrics = variants.flatMap(({ name, title }): Metric[] => [
   },
   {
     name: `throughput-${name}-cpu`,
-    title: `… CPU, both proxies`,
+    title: '… CPU, both proxies',
     unit: 's/GiB',
     better: 'less',
     target: { machine: 0.75, reno: 0.7 }

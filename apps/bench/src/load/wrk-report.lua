@@ -3,8 +3,8 @@ function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
     '{"requests":%d,"microseconds":%d,"bytes":%d,"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d,'
-      .. '"p50":%d,"p90":%d,"p99":%d,"max":%d}\n',
+      .. '"p50":%d,"p90":%d,"p99":%d}\n',
     summary.requests, summary.duration, summary.bytes,
     errors.connect, errors.read, errors.write, errors.status, errors.timeout,
-    latency:percentile(50), latency:percentile(90), latency:percentile(99), latency.max))
+    latency:percentile(50), latency:percentile(90), latency:percentile(99)))
 end

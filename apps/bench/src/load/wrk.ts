@@ -8,20 +8,19 @@ export interface WrkResult {
   readonly p50: number
   readonly p90: number
   readonly p99: number
-  readonly max: number
 }
 
 export interface WrkOptions {
   readonly url: string
   readonly connections: number
-  readonly threads: number
   readonly seconds: number
   readonly headers?: readonly string[]
 }
 
+const threads = 2
 const script = path.join(import.meta.dirname, 'wrk-report.lua')
 
-export function wrkCommand({ url, connections, threads, seconds, headers = [] }: WrkOptions): string[] {
+export function wrkCommand({ url, connections, seconds, headers = [] }: WrkOptions): string[] {
   const flags = [`-t${Math.min(threads, connections)}`, `-c${connections}`, `-d${seconds}s`, '--timeout', '5s']
   return ['wrk', ...flags, ...headers.flatMap(header => ['-H', header]), '-s', script, url]
 }
@@ -39,7 +38,7 @@ export function parseWrk(stdout: string): WrkResult {
   }
   const failed = failures.filter(name => report[name] !== 0).map(name => `${name} ${report[name]}`)
   if (failed.length > 0) throw new BenchError('BENCH_REFUSED', `wrk counted errors: ${failed.join(', ')}`)
-  const { requests = 0, microseconds = 0, p50 = 0, p90 = 0, p99 = 0, max = 0 } = report
+  const { requests = 0, microseconds = 0, p50 = 0, p90 = 0, p99 = 0 } = report
   if (requests === 0) throw new BenchError('BENCH_REFUSED', 'wrk got no answer at all')
-  return { requests, microseconds, p50, p90, p99, max }
+  return { requests, microseconds, p50, p90, p99 }
 }
