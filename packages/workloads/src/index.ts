@@ -123,12 +123,10 @@ export { dumpPolicies, dumpPolicy } from './dump/dump-policy.ts'
 export { type Dump, dumpServices, dumpStagedServices, dumpWorkloads } from './dump/dump-workload.ts'
 export { type FollowOptions, followLocalConfig } from './local-config/follow-local-config.ts'
 export {
-  applyLoadedConfig,
   applyLocalFile,
   type LoadedConfig,
   type LocalNames,
   loadLocalConfig,
-  namesOf,
   noNames
 } from './local-config/load-local-config.ts'
 export {

@@ -51,6 +51,7 @@ export function* blockItems(chunks: Iterable<string>): Generator<BlockItem> {
         yield* finish(line)
         item = line
       } else if (first === newline || first === hash || (first === space && isEmpty(text, line, end))) {
+        // Belongs to nobody.
       } else if (first === space && item !== undefined) {
         // Of the item; whether it is indented enough shows when that is read.
       } else {

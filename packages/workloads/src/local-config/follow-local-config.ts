@@ -14,10 +14,10 @@ export interface FollowOptions {
 }
 
 /**
- * Keeps up with a local configuration file after its first load, which had these names, until `signal` aborts. It looks at what the path leads
- * to, so a file replaced by renaming, a link that leads elsewhere (as a mounted ConfigMap's) and a file written in place
- * are all seen; a file is read when it looks the same twice in a row, and what was read counts when it still looks the
- * same after.
+ * Keeps up with a local configuration file after its first load, which had these names, until `signal` aborts. It looks
+ * at what the path leads to, so a file replaced by renaming, a link that leads elsewhere (as a mounted ConfigMap's) and
+ * a file written in place are all seen; a file is read when it looks the same twice in a row, and what was read counts
+ * when it still looks the same after.
  */
 export async function followLocalConfig(
   path: string,
