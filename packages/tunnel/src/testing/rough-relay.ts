@@ -17,8 +17,6 @@ export interface RoughRelay {
   readonly address: Endpoint
   /** Bytes of the last connection in each direction. */
   readonly passed: Record<Direction, number>
-  /** Living connections. */
-  readonly open: number
   /** Ends them, as a cut does. */
   cutAll: () => void
 }
@@ -86,9 +84,6 @@ export async function roughRelay(mesh: TestMesh, to: () => Endpoint, roughness: 
   return {
     address: { ip: '127.0.0.1', port: (server.address() as net.AddressInfo).port },
     passed,
-    get open() {
-      return pairs.size
-    },
     cutAll
   }
 }

@@ -4,7 +4,7 @@ import { descriptors, soak } from './soak-run.ts'
 import { createTestIdentities, TestMesh } from './test-mesh.ts'
 
 // Mixed load for as long as one likes:
-//     node tools/run.mjs node packages/tunnel/src/testing/soak.ts [SECONDS] [CONCURRENCY]
+//     node tools/run.mjs exec node --conditions=source packages/tunnel/src/testing/soak.ts [SECONDS] [CONCURRENCY]
 // with CULVERT_SEED to choose the same course again, as far as timing lets it be the same.
 
 const [seconds = '20', concurrency = '24'] = process.argv.slice(2)
