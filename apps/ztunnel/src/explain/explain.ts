@@ -1,5 +1,5 @@
 import type { Authorizer } from '@culvert/authorization'
-import { type SpiffeId, parseSpiffeId } from '@culvert/spiffe'
+import { formatSpiffeId, parseSpiffeId, type SpiffeId } from '@culvert/spiffe'
 import { serviceKey, type Workload, workloadIdentity } from '@culvert/workloads'
 import {
   type Answers,
@@ -167,9 +167,7 @@ export async function explainInbound(
   const { local, localIp, sourceIp, target, identity } = request
   const known = {
     workload: local.uid,
-    peerIdentity: identity
-      ? `spiffe://${identity.trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`
-      : null
+    peerIdentity: identity ? formatSpiffeId(identity) : null
   }
   const route =
     typeof target === 'string'

@@ -93,13 +93,14 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     limits: settings.limits,
     tls: settings.tls
   })
-  const followingFiles = new AbortController()
+  const following = new AbortController()
+  const stopped = following.signal
   if (settings.crlPath !== undefined) {
     followRevocations({
       file: settings.crlPath,
       revoke: lists => dataPath.revoke(lists),
       log: log.scope('ztunnel::tls::crl'),
-      signal: followingFiles.signal
+      signal: stopped
     })
   }
   const starter: PodStarterOptions = {
@@ -171,8 +172,6 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   proxyBuilt?.done()
   dnsBuilt?.done()
 
-  const stopDiscovery = new AbortController()
-  const stopped = stopDiscovery.signal
   const follow = async (): Promise<void> => {
     discovery?.start({ signal: stopped })
     await firstSync
@@ -186,8 +185,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     const deadline = AbortSignal.timeout(settings.terminationDeadline)
-    stopDiscovery.abort()
-    followingFiles.abort()
+    following.abort()
     await Promise.all([
       sharedPods?.drain({ deadline }),
       ...own.map(pod => pod.drain({ deadline })),

@@ -77,18 +77,18 @@ function fields(entry: AccessEntry): Fields {
   ]
 }
 
-interface Ends {
+interface PreparedEnds {
   readonly source: PreparedFields
   readonly destination: PreparedFields
 }
 
-const preparedEnds = new WeakMap<Traffic, Ends>()
+const preparedEnds = new WeakMap<Traffic, PreparedEnds>()
 
-function prepared(traffic: Traffic): Ends {
+function prepared(traffic: Traffic): PreparedEnds {
   const before = preparedEnds.get(traffic)
   if (before !== undefined) return before
   const { source, destination, service, mutualTls } = traffic
-  const ends: Ends = {
+  const ends: PreparedEnds = {
     source: new PreparedFields([
       ['src.workload', known(traffic.sourceName) ?? known(source.canonicalService)],
       ['src.namespace', known(source.namespace)],

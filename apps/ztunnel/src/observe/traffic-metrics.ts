@@ -1,4 +1,4 @@
-import type { Counter, CounterCell, Gauge, Metrics } from '@culvert/telemetry'
+import type { Counter, Gauge, Metrics } from '@culvert/telemetry'
 
 /** The connection families of docs/spec/observability-dns.md 5.2. */
 export interface TrafficMetrics {
@@ -11,8 +11,6 @@ export interface TrafficMetrics {
   readonly revoked: Counter
   readonly sockets: Gauge
 }
-
-export type { CounterCell }
 
 const labels = ['reporter', 'source_workload', 'response_flags']
 
