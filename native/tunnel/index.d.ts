@@ -33,12 +33,6 @@ export interface Endpoint {
   readonly port: number
 }
 
-export interface Failure {
-  readonly code: FailureCode
-  readonly detail: string
-  readonly status?: number
-}
-
 export type FailureCode =
   | 'IO'
   | 'TUNNEL_CONNECT_TIMEOUT'
@@ -54,7 +48,6 @@ export type FailureCode =
   | 'CUT'
   | 'DRAINED'
 
-export type HeaderField = readonly [name: string, value: string]
 export type ListenerRole = 'outbound' | 'inbound-plaintext' | 'inbound-hbone'
 export type ConnectionId = number
 export type PodId = number
