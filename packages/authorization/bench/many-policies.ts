@@ -1,11 +1,10 @@
 /**
  * CPU time of one verdict among many policies: `node --conditions=source packages/authorization/bench/many-policies.ts`.
  */
-import { pathToFileURL } from 'node:url'
 import { type Authorization, createPolicyStore, emptyMatch, type Match } from '@culvert/workloads'
 import { createAuthorizer } from '../src/index.ts'
 
-export type Shape = keyof typeof shapes
+type Shape = keyof typeof shapes
 
 /** What the i-th policy demands; none of them hits the connection that is judged. */
 const shapes = {
@@ -22,7 +21,7 @@ const shapes = {
 }
 
 /** Microseconds of CPU per verdict, with so many policies of a shape in the workload's namespace. */
-export function verdictMicroseconds(policies: number, shape: Shape, action: Authorization['action'] = 'Deny'): number {
+function verdictMicroseconds(policies: number, shape: Shape): number {
   const store = createPolicyStore()
   const updates = Array.from({ length: policies }, (_, i): [string, Authorization] => [
     `shop/p${i}`,
@@ -30,7 +29,7 @@ export function verdictMicroseconds(policies: number, shape: Shape, action: Auth
       name: `p${i}`,
       namespace: 'shop',
       scope: 'Namespace',
-      action,
+      action: 'Deny',
       dryRun: false,
       rules: [[[{ ...emptyMatch, ...shapes[shape](i) }]]]
     }
@@ -52,11 +51,9 @@ export function verdictMicroseconds(policies: number, shape: Shape, action: Auth
   return (user + system) / rounds
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const none = verdictMicroseconds(0, 'principals')
-  console.log(`no policies: ${none.toFixed(2)} µs`)
-  for (const shape of Object.keys(shapes) as Shape[]) {
-    const many = verdictMicroseconds(1_000, shape)
-    console.log(`1,000 by ${shape}: ${many.toFixed(2)} µs, ${(many - none).toFixed(2)} more`)
-  }
+const none = verdictMicroseconds(0, 'principals')
+console.log(`no policies: ${none.toFixed(2)} µs`)
+for (const shape of Object.keys(shapes) as Shape[]) {
+  const many = verdictMicroseconds(1_000, shape)
+  console.log(`1,000 by ${shape}: ${many.toFixed(2)} µs, ${(many - none).toFixed(2)} more`)
 }
