@@ -90,7 +90,7 @@ function prepare() {
   }
   const release = lock(path.join(root, '.toolchain.lock'))
   try {
-    installSystemPackages(systemPackages)
+    installSystemPackages({ ...systemPackages, ...(['bench', 'test'].includes(task) && benchPackages) })
     const pnpm = installPnpm()
     pnpmDir = path.dirname(pnpm)
     installWorkspace(pnpm)
@@ -101,8 +101,7 @@ function prepare() {
   }
 }
 
-function installSystemPackages() {
-  const wanted = { ...systemPackages, ...(['bench', 'test'].includes(task) && benchPackages) }
+function installSystemPackages(wanted) {
   const missing = Object.entries(wanted).filter(([name]) => !found(name))
   if (missing.length === 0) return
   const names = [...new Set(missing.map(([, name]) => name))]
