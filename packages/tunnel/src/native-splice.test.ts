@@ -4,7 +4,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import type net from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { createDataPath } from './index.ts'
-import { createTestIdentities, direct, TestMesh } from './testing/test-mesh.ts'
+import { createTestIdentities, direct, readToEnd, TestMesh } from './testing/test-mesh.ts'
 import type { TestPod } from './testing/test-pod.ts'
 
 const identities = await createTestIdentities()
@@ -36,13 +36,6 @@ function pipes(): number {
 }
 
 /** All that comes; unlike an iteration it leaves the socket be while the other direction still has to write. */
-async function readToEnd(socket: net.Socket): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  socket.on('data', chunk => chunks.push(chunk))
-  await once(socket, 'end')
-  return Buffer.concat(chunks)
-}
-
 /** Much has been read from the client, and the buffers of the rest cannot take all of it. */
 async function underWay(pod: TestPod): Promise<void> {
   await pod.until(() => pod.progressed.fromClient > mebibyte)

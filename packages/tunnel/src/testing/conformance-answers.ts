@@ -137,14 +137,17 @@ export function answersConformance(createMesh: () => TestMesh): void {
     await using mesh = createMesh()
     const credential = await mesh.identities.authority.issue('spiffe://elsewhere.test/ns/shop/sa/cart')
     const server = await mesh.server()
-    const client = await mesh.client(
-      () => server.address('inbound-hbone'),
-      { ip: '10.0.0.1', port: 80 },
-      { hop: { credential } }
-    )
+    // Nothing is decided before the data is there: with none unread, the application would see an end.
+    const written = Promise.withResolvers<void>()
+    const client = await mesh.pod({
+      connection: async () => {
+        await written.promise
+        return mesh.tunnel(server.address('inbound-hbone'), { ip: '10.0.0.1', port: 80 }, { credential })
+      }
+    })
     const socket = await mesh.connect(client.address('outbound'))
     const closed = once(socket, 'error')
-    socket.write('data that nobody reads')
+    socket.write('data that nobody reads', () => written.resolve())
     expect((await closed)[0]).toMatchObject({ code: 'ECONNRESET' })
     expect((await client.outcome()).failure?.code).toBe('HTTP2')
     expect(server.streams).toEqual([])

@@ -129,8 +129,17 @@ export function echo(socket: net.Socket): void {
   socket.pipe(socket)
 }
 
+/** Everything until its end; then the socket is destroyed. */
 export async function readAll(socket: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of socket) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** Everything until its end; what is sent to it stays the test's to end. */
+export async function readToEnd(socket: net.Socket): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => chunks.push(chunk))
+  await once(socket, 'end')
   return Buffer.concat(chunks)
 }
