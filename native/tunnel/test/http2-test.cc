@@ -26,11 +26,15 @@ struct Listener final : StreamListener {
   void on_data(Room bytes) override { heard += "data " + std::to_string(bytes.size()) + ";"; }
   void on_batch_end() override {}
   void on_end() override { heard += "end;"; }
-  void on_reset(Http2Error code) override { heard += std::string("reset ") + name(code) + ";"; }
+  void on_reset(Http2Error code) override {
+    heard += std::string("reset ") + name(code) + ";";
+    if (also) also();
+  }
   void on_lost(TunnelLoss, const std::string&) override { heard += "lost;"; }
   void on_writable() override { heard += "writable;"; }
 
   std::string heard;
+  std::function<void()> also;
 };
 
 // Two sessions back to back, in cuts of so many bytes.
@@ -112,6 +116,28 @@ TEST("http2: a lost session tells every stream once") {
   CHECK_EQUAL(two.heard, "lost;");
   CHECK(!first->open && !second->open);
   CHECK_EQUAL(owner.ended, 2);
+}
+
+// Found by fuzzing.
+TEST("http2: a GOAWAY tells nobody who was dropped meanwhile") {
+  Owner owner;
+  std::vector<Listener> listeners(3);
+  Http2Session session(Http2Session::Role::client, {}, owner);
+  session.start(owner.output);
+  // SETTINGS with MAX_CONCURRENT_STREAMS 2: the third waits.
+  CHECK(receive(session, std::string("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\2", 15)));
+  std::vector<std::shared_ptr<Http2Stream>> streams;
+  for (auto& listener : listeners) {
+    streams.push_back(session.request("a:1", {}, &listener));
+    listener.also = [&] {
+      for (auto& stream : streams) session.reset(*stream, Http2Error::cancel);
+    };
+  }
+  CHECK(receive(session, std::string("\0\0\10\7\0\0\0\0\0\0\0\0\0\0\0\0\0", 17)));
+  std::string heard;
+  for (auto& listener : listeners) heard += listener.heard;
+  CHECK_EQUAL(heard, "reset REFUSED_STREAM;");
+  CHECK_EQUAL(owner.ended, 3);
 }
 
 TEST("http2: requests and responses") {

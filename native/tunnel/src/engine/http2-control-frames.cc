@@ -91,6 +91,8 @@ bool Http2Session::on_goaway(Bytes payload) {
   for (auto& queued : queued_) refused.push_back(queued.stream);
   queued_.clear();
   for (auto& stream : refused) {
+    // Whoever heard of another may have dropped this one.
+    if (!stream->open) continue;
     if (stream->id == 0) {
       stream->open = false;
       owner_.on_stream_ended();

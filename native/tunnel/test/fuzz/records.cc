@@ -145,8 +145,9 @@ void run_records(Input input) {
       case 1: {
         uint8_t type = script.byte();
         Input content = script.bytes(script.byte());
-        // Data is counted by `data` alone.
-        peer.feed(peer.record(type == 23 ? 22 : type, content, script.byte()), script.byte());
+        // Data is counted by `data` alone. A type of 0 is padding, and what is before it the type.
+        if (type == 23) type = 22;
+        peer.feed(peer.record(type, type == 0 ? Input() : content, script.byte()), script.byte());
         break;
       }
       case 2: peer.feed(peer.data(size_t{script.byte()} * 66, script.byte()), script.byte()); break;
