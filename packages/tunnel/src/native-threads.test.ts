@@ -46,15 +46,15 @@ describe('data threads', () => {
     const client = await mesh.pod({
       connection: () => mesh.tunnel(server.address('inbound-hbone'), application, { applicationIp: `10.0.0.${key++}` })
     })
-    for (let count = 1; count <= 32; count++) {
+    for (let count = 1; count <= 64; count++) {
       await mesh.connect(client.address('outbound'))
       await client.until(() => client.opens.length === count)
     }
-    // Where a key lives is its hash's choice.
-    expect(dataPath.loads().filter(load => load > 0).length).toBeGreaterThan(1)
-    expect(dataPath.loads().reduce((sum, load) => sum + load)).toBe(32)
+    // Where a key lives is its hash's choice: 64 of them miss a thread once in twenty million times.
+    expect(dataPath.loads().filter(load => load > 0)).toHaveLength(4)
+    expect(dataPath.loads().reduce((sum, load) => sum + load)).toBe(64)
     // A tunnel and its stream each.
-    expect(other.loads()).toEqual([16, 16, 16, 16])
+    expect(other.loads()).toEqual([32, 32, 32, 32])
   })
 
   it('cut connections wherever they live', async () => {
