@@ -14,7 +14,7 @@ export async function withProxyCpu<T>(
   const sending = cpuSeconds(before.sending)
   const receiving = cpuSeconds(before.receiving)
   const result = await load()
-  // Children that came and went meanwhile are counted by none: neither proxy has any.
+  // Children that came and went meanwhile are counted by none. Ours has one only before it is ready, to read a local file.
   const after = stage.proxies()
   return {
     result,
