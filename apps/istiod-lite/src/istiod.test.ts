@@ -14,12 +14,26 @@ import {
   type V1Pod
 } from '@culvert/kubernetes'
 import { parseCertificates } from '@culvert/spiffe'
-import { addressTypeUrl, authorizationTypeUrl, decodeAddress, decodeAuthorization } from '@culvert/workloads'
+import {
+  addressTypeUrl,
+  authorizationTypeUrl,
+  clientConfigTypeUrl,
+  decodeAddress,
+  decodeAuthorization,
+  decodeClientConfig
+} from '@culvert/workloads'
 import { credentials, status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../test/eventually.ts'
 import { type ControlPlane, startControlPlane } from '../test/control-plane.ts'
-import { connect, openXds, requestCertificate, secureCredentials, ztunnelNode } from '../test/grpc-client.ts'
+import {
+  connect,
+  openStatus,
+  openXds,
+  requestCertificate,
+  secureCredentials,
+  ztunnelNode
+} from '../test/grpc-client.ts'
 
 let plane: ControlPlane
 let cart: V1Pod
@@ -440,14 +454,16 @@ describe('what operators see', () => {
     expect(text).toMatch(/^pilot_xds_pushes\{type="wds"\} [1-9]/m)
   })
 
-  it('outlives a request target that is no URL', async () => {
-    const answered = await new Promise<number | undefined>((resolve, reject) => {
-      httpGet({ port: plane.httpPort, host: '127.0.0.1', path: '//' }, ({ statusCode }) => resolve(statusCode)).on(
-        'error',
-        reject
-      )
-    })
-    expect(answered).toBe(400)
+  it('[observability-dns-28] answers a path with two slashes, as istioctl asks, and outlives a target that is no URL', async () => {
+    const status = (path: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        httpGet({ port: plane.monitoringPort, host: '127.0.0.1', path }, response => {
+          response.resume()
+          resolve(response.statusCode)
+        }).on('error', reject)
+      })
+    expect(await status('//version')).toBe(200)
+    expect(await status('http://[')).toBe(400)
   })
 
   it('lists its clients and what they were sent', async () => {
@@ -471,6 +487,87 @@ describe('what operators see', () => {
     const all = JSON.parse((await get(plane.monitoringPort, '/debug/ambientz?pretty')).text)
     expect(all.workloads.map((w: { uid: string }) => w.uid)).toContain('Kubernetes//Pod/shop/pay-0')
     expect((await get(plane.httpPort, '/debug/nonsense')).status).toBe(404)
+  })
+})
+
+describe('the stream that istioctl proxy-status opens', () => {
+  const asking = (pod = 'istioctl', namespace = 'istio-system') => {
+    const { id, metadata } = ztunnelNode({ pod, namespace })
+    return { id: id?.replace('ztunnel~', 'sidecar~') ?? '', metadata: { ...metadata, GENERATOR: 'event' } }
+  }
+  const typeUrl = 'istio.io/debug/syncz'
+  const shown = async (stream: ReturnType<typeof openStatus>, request: Parameters<typeof stream.send>[0]) => {
+    stream.send(request)
+    const { resources = [], controlPlane, ...rest } = await stream.next()
+    expect(rest.typeUrl).toBe(typeUrl)
+    expect(JSON.parse(controlPlane?.identifier ?? '')).toMatchObject({
+      Component: 'istiod',
+      ID: 'istiod',
+      Info: { version: expect.any(String), revision: expect.any(String), status: 'Clean' }
+    })
+    expect(resources.every(resource => resource.typeUrl === clientConfigTypeUrl)).toBe(true)
+    return {
+      nonce: rest.nonce ?? '',
+      clients: resources.map(({ value }) => decodeClientConfig(value ?? new Uint8Array()))
+    }
+  }
+
+  it('[observability-dns-28] tells of each client and type how far it is, and answers an acknowledgement with nothing', async () => {
+    using client = openXds(secure(), bearer(ztunnelToken))
+    client.send({ typeUrl: addressTypeUrl, node: ztunnelNode({ pod: 'zt-1' }) })
+    const addresses = await client.next()
+    client.send({ typeUrl: authorizationTypeUrl })
+    const policies = await client.next()
+    client.send({ typeUrl: addressTypeUrl, responseNonce: addresses.nonce ?? '' })
+    const errorDetail = { code: 3, message: 'shop/x: no rule' }
+    client.send({ typeUrl: authorizationTypeUrl, responseNonce: policies.nonce ?? '', errorDetail })
+    client.send({ typeUrl: 'type.googleapis.com/third' })
+    await client.next()
+
+    using stream = openStatus(secure(), bearer(ztunnelToken))
+    const { nonce, clients } = await shown(stream, { node: asking(), typeUrl })
+    const lastUpdated = expect.any(Number)
+    expect(clients.find(({ node }) => node?.id === 'zt-1.istio-system')).toEqual({
+      node: { id: 'zt-1.istio-system', metadata: { CLUSTER_ID: 'Kubernetes', NAMESPACE: 'istio-system' } },
+      genericXdsConfigs: [
+        {
+          typeUrl: authorizationTypeUrl,
+          lastUpdated,
+          configStatus: 4,
+          errorState: { lastUpdateAttempt: lastUpdated, details: 'shop/x: no rule' }
+        },
+        { typeUrl: addressTypeUrl, lastUpdated, configStatus: 1 },
+        { typeUrl: 'type.googleapis.com/third', lastUpdated, configStatus: 3 }
+      ]
+    })
+    expect(clients.some(({ node }) => node?.id?.startsWith('istioctl'))).toBe(false)
+    stream.send({ typeUrl, responseNonce: nonce })
+    // One more answer, and not two: the acknowledgement before it got none.
+    await shown(stream, { typeUrl })
+    expect(stream.waiting).toBe(0)
+  })
+
+  it('shows others than the mesh’s own the clients of their namespace', async () => {
+    using client = openXds(secure(), bearer(ztunnelToken))
+    client.send({ typeUrl: addressTypeUrl, node: ztunnelNode({ pod: 'zt-1' }) })
+    await client.next()
+    using stream = openStatus(secure(), bearer(cartToken))
+    expect((await shown(stream, { node: asking('cart-0', 'shop'), typeUrl })).clients).toEqual([])
+  })
+
+  it.each([
+    ['a caller that nobody vouches for', () => openStatus(secure()), typeUrl, status.UNAUTHENTICATED],
+    [
+      'the plaintext port',
+      () => openStatus(connect(plane.plainPort, credentials.createInsecure())),
+      typeUrl,
+      status.UNAUTHENTICATED
+    ],
+    ['another type', () => openStatus(secure(), bearer(ztunnelToken)), addressTypeUrl, status.UNIMPLEMENTED]
+  ])('refuses %s', async (_, open, typeUrl, code) => {
+    using stream = open()
+    stream.send({ node: asking(), typeUrl })
+    await expect(stream.next()).rejects.toMatchObject({ code })
   })
 })
 

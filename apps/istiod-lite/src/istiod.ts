@@ -20,7 +20,7 @@ import { type HttpEndpoint, startHttpEndpoint } from './servers/http-endpoint.ts
 import type { ListenAddress } from './settings/arguments.ts'
 import type { Settings } from './settings/settings.ts'
 import { createConditionWriter } from './status/condition-writer.ts'
-import { version } from './version.ts'
+import { controlPlaneIdentifier, version } from './version.ts'
 import { watchObjects } from './watch-objects.ts'
 
 export interface Addresses {
@@ -49,6 +49,7 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
   const metrics = createIstiodMetrics(version)
   const stop = new AbortController()
   const endpoints: HttpEndpoint[] = []
+  const debugNamespaces = settings.debugAuth ? new Set([rootNamespace, ...settings.debugNamespaces]) : undefined
   const caLog = log.scope('pkica')
   const adsLog = log.scope('ads')
   let ready = false
@@ -97,6 +98,8 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     connectionsPerSecond: settings.connectionsPerSecond,
     clock,
     log: adsLog,
+    identifier: controlPlaneIdentifier(settings.podName),
+    statusNamespaces: debugNamespaces,
     events: {
       connected: () => metrics.clients(discovery.connections.size),
       closed: () => metrics.clients(discovery.connections.size),
@@ -166,7 +169,11 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     }
   })
   const grpc = createGrpcServers({
-    handlers: { discovery: discovery.handler, certificates: settings.authority.enabled ? certificates : undefined },
+    handlers: {
+      discovery: discovery.handler,
+      status: discovery.statusHandler,
+      certificates: settings.authority.enabled ? certificates : undefined
+    },
     maxConnectionAgeMs: settings.arguments.maxConnectionAgeMs,
     trustDomain: identityDomain,
     log: log.scope('tls')
@@ -178,7 +185,7 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     renderMetrics: () => metrics.registry.render('prometheus'),
     metricsLocalOnly: settings.metricsLocalOnly,
     authenticate: metadata => authenticate({ certificate: undefined, metadata }, tokens),
-    debugNamespaces: settings.debugAuth ? new Set([rootNamespace, ...settings.debugNamespaces]) : undefined,
+    debugNamespaces,
     debug: settings.debugOnHttp
       ? {
           published,

@@ -1,12 +1,19 @@
 import { createCsr } from '@culvert/spiffe'
 import { createCertificateMethod, type CertificateResponseMessage } from '@culvert/certificates'
-import { type DeltaDiscoveryRequest, type DeltaDiscoveryResponse, discoveryServiceDefinition } from '@culvert/workloads'
+import {
+  type DeltaDiscoveryRequest,
+  type DeltaDiscoveryResponse,
+  type DiscoveryRequest,
+  type DiscoveryResponse,
+  discoveryServiceDefinition
+} from '@culvert/workloads'
 import {
   ChannelCredentials,
   Client,
   type ClientDuplexStream,
   credentials,
   Metadata,
+  type MethodDefinition,
   type ServiceError
 } from '@grpc/grpc-js'
 
@@ -37,26 +44,41 @@ export function connect(port: number, channel: ChannelCredentials): Client {
   })
 }
 
-export interface XdsStream extends Disposable {
-  send(request: DeltaDiscoveryRequest): void
+export interface Stream<Request, Response> extends Disposable {
+  send(request: Request): void
   /** The next response, in order; rejects with the gRPC error that ended the stream. */
-  next(): Promise<DeltaDiscoveryResponse>
+  next(): Promise<Response>
   /** Whether a response is waiting. */
   readonly waiting: number
 }
 
-export function openXds(client: Client, headers: Readonly<Record<string, string>> = {}): XdsStream {
-  const { path, requestSerialize, responseDeserialize } = discoveryServiceDefinition.deltaAggregatedResources
-  const call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> = client.makeBidiStreamRequest(
+export type XdsStream = Stream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+
+export const openXds = (client: Client, headers: Readonly<Record<string, string>> = {}): XdsStream =>
+  openStream(client, discoveryServiceDefinition.deltaAggregatedResources, headers)
+
+/** State of the world, as istioctl asks. */
+export const openStatus = (
+  client: Client,
+  headers: Readonly<Record<string, string>> = {}
+): Stream<DiscoveryRequest, DiscoveryResponse> =>
+  openStream(client, discoveryServiceDefinition.streamAggregatedResources, headers)
+
+function openStream<Request, Response>(
+  client: Client,
+  { path, requestSerialize, responseDeserialize }: MethodDefinition<Request, Response>,
+  headers: Readonly<Record<string, string>>
+): Stream<Request, Response> {
+  const call: ClientDuplexStream<Request, Response> = client.makeBidiStreamRequest(
     path,
     requestSerialize,
     responseDeserialize,
     metadataOf(headers)
   )
-  const responses: DeltaDiscoveryResponse[] = []
-  const waiters: { resolve: (r: DeltaDiscoveryResponse) => void; reject: (e: Error) => void }[] = []
+  const responses: Response[] = []
+  const waiters: { resolve: (r: Response) => void; reject: (e: Error) => void }[] = []
   let failure: Error | undefined
-  call.on('data', (response: DeltaDiscoveryResponse) => {
+  call.on('data', (response: Response) => {
     const waiter = waiters.shift()
     if (waiter === undefined) responses.push(response)
     else waiter.resolve(response)

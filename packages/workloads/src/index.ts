@@ -23,9 +23,14 @@ export {
   encodeDeltaRequest,
   encodeDeltaResponse
 } from './messages/discovery-codec.ts'
+export { clientConfigTypeUrl, decodeClientConfig, encodeClientConfig } from './messages/client-status-codec.ts'
 export type {
+  ClientConfigMessage,
   DeltaDiscoveryRequest,
   DeltaDiscoveryResponse,
+  DiscoveryRequest,
+  DiscoveryResponse,
+  GenericXdsConfigMessage,
   Json,
   NodeMessage,
   ResourceMessage,

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import type { DeltaDiscoveryRequest, Json } from '@culvert/workloads'
+import type { Json, NodeMessage } from '@culvert/workloads'
 import { ipBytes } from '../resources/ip-address.ts'
 
 /** The client as its first request describes it. */
@@ -31,7 +31,10 @@ const text = (value: Json | undefined): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined
 
 /** The checks on the first request of a stream (docs/spec/workload-xds.md 1.7). */
-export function readClientNode({ node }: DeltaDiscoveryRequest, options: { ambient: boolean }): ClientNode {
+export function readClientNode(
+  { node }: { readonly node?: NodeMessage },
+  options: { readonly ambient: boolean }
+): ClientNode {
   const invalid = (message: string): AdmissionError => new AdmissionError(status.INVALID_ARGUMENT, message)
   if (node === undefined || !node.id) throw invalid('missing node information')
   const parts = node.id.split('~')

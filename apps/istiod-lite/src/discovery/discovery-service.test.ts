@@ -56,7 +56,9 @@ function start(authenticate?: () => Promise<Caller | undefined>) {
     connectionsPerSecond: 100,
     clock: systemClock,
     log,
-    events
+    events,
+    identifier: '{}',
+    statusNamespaces: undefined
   })
   const open = () => {
     const call = new FakeCall()

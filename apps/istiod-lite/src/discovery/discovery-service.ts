@@ -9,6 +9,8 @@ import { AdmissionError, type ClientNode, checkClaims, readClientNode } from './
 import { createDeltaStream, type DeltaStream } from './delta-stream.ts'
 import { createPushQueue } from './push-queue.ts'
 import { createRateLimit } from './rate-limit.ts'
+import { createStatusHandler, type StatusCall } from './status-stream.ts'
+import { writeResponse } from './write-response.ts'
 
 type Call = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
 
@@ -34,16 +36,22 @@ export interface DiscoveryServiceOptions {
   readonly synced: () => boolean
   readonly ambient: boolean
   /** Undefined: nobody is asked (the plaintext port). Resolves with undefined to refuse. */
-  readonly authenticate: ((call: Call) => Promise<Caller | undefined>) | undefined
+  readonly authenticate: ((call: Call | StatusCall) => Promise<Caller | undefined>) | undefined
   readonly pushesAtOnce: number
   readonly connectionsPerSecond: number
   readonly clock: Clock
   readonly log: Logger
   readonly events: DiscoveryEvents
+  /** JSON that tells clients of the status stream who answers. */
+  readonly identifier: string
+  /** Whose callers see the clients of every namespace, where others see their own; undefined: everybody does. */
+  readonly statusNamespaces: ReadonlySet<string> | undefined
 }
 
 export interface DiscoveryService {
   handler(authenticated: boolean): (call: Call) => void
+  /** The state-of-the-world stream, which says how far clients are and nothing else. */
+  statusHandler(authenticated: boolean): (call: StatusCall) => void
   push(changes: Changes): void
   readonly connections: ReadonlySet<Connection>
   /** Ends every stream, so that clients reconnect elsewhere. */
@@ -54,18 +62,18 @@ export interface DiscoveryService {
 export function createDiscoveryService(options: DiscoveryServiceOptions): DiscoveryService {
   const { published, clock, log, events } = options
   const connections = new Set<Connection>()
-  const calls = new Set<Call>()
+  const calls = new Set<Call | StatusCall>()
   const queue = createPushQueue({ atOnce: options.pushesAtOnce })
   const admit = createRateLimit({ perSecond: options.connectionsPerSecond, longestWait: 1000, clock })
   let count = 0
   let nonces = 0
   const nonce = (): string => `${(nonces++).toString(36)}-${randomBytes(6).toString('base64url')}`
 
-  function fail(call: Call, code: status, details: string): void {
+  function fail(call: Call | StatusCall, code: status, details: string): void {
     call.emit('error', { code, details, metadata: new Metadata() })
   }
 
-  async function admission(call: Call, authenticated: boolean): Promise<Caller | undefined> {
+  async function admission(call: Call | StatusCall, authenticated: boolean): Promise<Caller | undefined> {
     if (!options.synced())
       throw new AdmissionError(status.UNKNOWN, 'server is not ready to serve discovery information')
     if (!(await admit())) throw new AdmissionError(status.RESOURCE_EXHAUSTED, 'request rate limit exceeded')
@@ -76,21 +84,8 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
   }
 
   function write(call: Call, response: DeltaDiscoveryResponse): Promise<void> {
-    // Of a stream that has ended no event would come any more, and the push would be under way for ever.
-    if (call.cancelled || call.writableEnded) return Promise.resolve()
-    events.sent(response.typeUrl ?? '')
-    if (call.write(response)) return Promise.resolve()
-    return new Promise(resolve => {
-      const done = (): void => {
-        call.off('drain', done)
-        call.off('close', done)
-        call.off('cancelled', done)
-        resolve()
-      }
-      call.once('drain', done)
-      call.once('close', done)
-      call.once('cancelled', done)
-    })
+    if (!call.cancelled && !call.writableEnded) events.sent(response.typeUrl ?? '')
+    return writeResponse(call, response)
   }
 
   function open(call: Call, request: DeltaDiscoveryRequest, caller: Caller | undefined): Connection {
@@ -153,9 +148,13 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
     }
   }
 
-  function handle(call: Call, authenticated: boolean): void {
+  /** Lets a caller in, then hands it requests until the stream is over; what `take` throws ends the stream. */
+  function receive<Request>(
+    call: Call | StatusCall,
+    authenticated: boolean,
+    take: (request: Request, caller: Caller | undefined) => void
+  ): void {
     calls.add(call)
-    let connection: Connection | undefined
     let over = false
     // Also while the caller is still being checked: a stream that is opened after its end never leaves again.
     const gone = (): void => {
@@ -173,26 +172,44 @@ export function createDiscoveryService(options: DiscoveryServiceOptions): Discov
       else log.warn(`ADS: ${JSON.stringify(call.getPeer())} refused: ${error.message}`)
       fail(call, known ? error.code : status.UNKNOWN, known ? error.message : 'internal error')
     }
-    const take = (request: DeltaDiscoveryRequest, caller: Caller | undefined): void => {
-      if (over) return
-      try {
-        connection ??= open(call, request, caller)
-        serve(connection, call, request)
-      } catch (error) {
-        refuse(error)
-      }
-    }
     call.on('end', () => call.end())
     call.on('error', () => {})
     // Nothing is read of a caller that is still being checked.
     admission(call, authenticated).then(caller => {
-      call.on('data', (request: DeltaDiscoveryRequest) => take(request, caller))
+      call.on('data', (request: Request) => {
+        if (over) return
+        try {
+          take(request, caller)
+        } catch (error) {
+          refuse(error)
+        }
+      })
     }, refuse)
+  }
+
+  function handle(call: Call, authenticated: boolean): void {
+    let connection: Connection | undefined
+    receive<DeltaDiscoveryRequest>(call, authenticated, (request, caller) => {
+      connection ??= open(call, request, caller)
+      serve(connection, call, request)
+    })
   }
 
   return {
     connections,
     handler: authenticated => call => handle(call, authenticated),
+    statusHandler: authenticated => call =>
+      receive(
+        call,
+        authenticated,
+        createStatusHandler(call, {
+          connections,
+          identifier: options.identifier,
+          namespaces: options.statusNamespaces,
+          ambient: options.ambient,
+          nonce
+        })
+      ),
     push: changes => queue.add(changes),
     close() {
       for (const call of calls) fail(call, status.UNAVAILABLE, 'server is shutting down')

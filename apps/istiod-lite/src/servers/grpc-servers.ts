@@ -11,6 +11,8 @@ import { createTlsFront, type TlsFront, type TlsIdentity } from './tls-front.ts'
 export interface GrpcHandlers {
   /** Delta ADS; with `authenticated` false it serves the plaintext port. */
   readonly discovery: (authenticated: boolean) => UntypedHandleCall
+  /** How far the clients of `discovery` are. */
+  readonly status: (authenticated: boolean) => UntypedHandleCall
   /** Undefined: no certificate service anywhere. */
   readonly certificates: UntypedHandleCall | undefined
 }
@@ -59,7 +61,10 @@ export function createGrpcServers(options: {
 
   function makeServer(authenticated: boolean): Server {
     const server = new Server(grpcOptions)
-    server.addService(discoveryServiceDefinition, { deltaAggregatedResources: handlers.discovery(authenticated) })
+    server.addService(discoveryServiceDefinition, {
+      deltaAggregatedResources: handlers.discovery(authenticated),
+      streamAggregatedResources: handlers.status(authenticated)
+    })
     if (authenticated && handlers.certificates !== undefined) {
       server.addService(certificateServiceDefinition, { createCertificate: handlers.certificates })
     }

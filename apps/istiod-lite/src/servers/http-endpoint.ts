@@ -36,8 +36,8 @@ function send(
 export async function startHttpEndpoint(address: ListenAddress, route: HttpRoute): Promise<HttpEndpoint> {
   const server = createServer({ maxHeaderSize: 8192, headersTimeout: 2000, connectionsCheckingInterval: 500 })
   server.on('request', (request, response) => {
-    // A target such as `//` is no URL.
-    const url = URL.parse(request.url ?? '/', 'http://istiod')
+    // `//version`, which istioctl asks for, would read as a host; `http://[` is no URL at all.
+    const url = URL.parse((request.url ?? '/').replace(/^\/{2,}/, '/'), 'http://istiod')
     if (url === null) return send(response, { status: 400 })
     const call: HttpCall = {
       path: url.pathname,

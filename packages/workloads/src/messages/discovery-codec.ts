@@ -1,28 +1,40 @@
 import type { MethodDefinition } from '@grpc/grpc-js'
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, NodeMessage } from './discovery-messages.ts'
+import type {
+  DeltaDiscoveryRequest,
+  DeltaDiscoveryResponse,
+  DiscoveryRequest,
+  DiscoveryResponse,
+  NodeMessage
+} from './discovery-messages.ts'
 import { type Codec, codec } from './schema.ts'
 import { type StructMessage, structFromJson, structToJson } from './struct.ts'
 
 export const addressTypeUrl = 'type.googleapis.com/istio.workload.Address'
 export const authorizationTypeUrl = 'type.googleapis.com/istio.security.Authorization'
 
-type RawRequest = Omit<DeltaDiscoveryRequest, 'node'> & { readonly node?: RawNode }
-type RawNode = Omit<NodeMessage, 'metadata'> & { readonly metadata?: StructMessage }
+type Raw<Message> = Omit<Message, 'node'> & { readonly node?: RawNode }
+export type RawNode = Omit<NodeMessage, 'metadata'> & { readonly metadata?: StructMessage }
 
-const requests: Codec<RawRequest> = codec('envoy.service.discovery.v3.DeltaDiscoveryRequest')
+const requests: Codec<Raw<DeltaDiscoveryRequest>> = codec('envoy.service.discovery.v3.DeltaDiscoveryRequest')
 const responses: Codec<DeltaDiscoveryResponse> = codec('envoy.service.discovery.v3.DeltaDiscoveryResponse')
+const worldRequests: Codec<Raw<DiscoveryRequest>> = codec('envoy.service.discovery.v3.DiscoveryRequest')
+const worldResponses: Codec<DiscoveryResponse> = codec('envoy.service.discovery.v3.DiscoveryResponse')
 
 export function encodeDeltaRequest({ node, ...rest }: DeltaDiscoveryRequest): Uint8Array {
-  if (node === undefined) return requests.encode(rest)
-  const { metadata, ...named } = node
-  return requests.encode({ ...rest, node: metadata ? { ...named, metadata: structFromJson(metadata) } : named })
+  return requests.encode({ ...rest, ...(node && { node: rawNode(node) }) })
 }
 
 export function decodeDeltaRequest(bytes: Uint8Array): DeltaDiscoveryRequest {
   const { node, ...rest } = requests.decode(bytes)
-  if (node === undefined) return rest
-  const { metadata, ...named } = node
-  return { ...rest, node: metadata ? { ...named, metadata: structToJson(metadata) } : named }
+  return { ...rest, ...(node && { node: cookedNode(node) }) }
+}
+
+export function rawNode({ metadata, ...named }: NodeMessage): RawNode {
+  return metadata ? { ...named, metadata: structFromJson(metadata) } : named
+}
+
+export function cookedNode({ metadata, ...named }: RawNode): NodeMessage {
+  return metadata ? { ...named, metadata: structToJson(metadata) } : named
 }
 
 export function encodeDeltaResponse(message: DeltaDiscoveryResponse): Uint8Array {
@@ -33,9 +45,10 @@ export function decodeDeltaResponse(bytes: Uint8Array): DeltaDiscoveryResponse {
   return responses.decode(bytes)
 }
 
-/** For both sides of `DeltaAggregatedResources` on @grpc/grpc-js. */
+/** For both sides of `DeltaAggregatedResources` and `StreamAggregatedResources` on @grpc/grpc-js. */
 export const discoveryServiceDefinition: {
   readonly deltaAggregatedResources: MethodDefinition<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+  readonly streamAggregatedResources: MethodDefinition<DiscoveryRequest, DiscoveryResponse>
 } = {
   deltaAggregatedResources: {
     path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
@@ -45,6 +58,19 @@ export const discoveryServiceDefinition: {
     requestDeserialize: (bytes: Buffer): DeltaDiscoveryRequest => decodeDeltaRequest(bytes),
     responseSerialize: (message: DeltaDiscoveryResponse): Buffer => buffer(encodeDeltaResponse(message)),
     responseDeserialize: (bytes: Buffer): DeltaDiscoveryResponse => decodeDeltaResponse(bytes)
+  },
+  streamAggregatedResources: {
+    path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: ({ node, ...rest }: DiscoveryRequest): Buffer =>
+      buffer(worldRequests.encode({ ...rest, ...(node && { node: rawNode(node) }) })),
+    requestDeserialize(bytes: Buffer): DiscoveryRequest {
+      const { node, ...rest } = worldRequests.decode(bytes)
+      return { ...rest, ...(node && { node: cookedNode(node) }) }
+    },
+    responseSerialize: (message: DiscoveryResponse): Buffer => buffer(worldResponses.encode(message)),
+    responseDeserialize: (bytes: Buffer): DiscoveryResponse => worldResponses.decode(bytes)
   }
 }
 

@@ -41,3 +41,34 @@ export interface ResourceMessage {
   readonly name?: string
   readonly aliases?: readonly string[]
 }
+
+/** The state-of-the-world envelope, which istioctl speaks (docs/spec/observability-dns.md 9). */
+export interface DiscoveryRequest {
+  readonly node?: NodeMessage
+  readonly typeUrl?: string
+  readonly resourceNames?: readonly string[]
+  readonly responseNonce?: string
+  readonly errorDetail?: StatusMessage
+}
+
+export interface DiscoveryResponse {
+  readonly resources?: readonly AnyMessage[]
+  readonly typeUrl?: string
+  readonly nonce?: string
+  readonly controlPlane?: { readonly identifier?: string }
+}
+
+/** What a control plane says of one client. */
+export interface ClientConfigMessage {
+  readonly node?: NodeMessage
+  readonly genericXdsConfigs?: readonly GenericXdsConfigMessage[]
+}
+
+export interface GenericXdsConfigMessage {
+  readonly typeUrl?: string
+  /** Milliseconds since 1970. */
+  readonly lastUpdated?: number
+  /** 0 unknown, 1 synced, 2 not sent, 3 stale, 4 error. */
+  readonly configStatus?: number
+  readonly errorState?: { readonly lastUpdateAttempt?: number; readonly details?: string }
+}

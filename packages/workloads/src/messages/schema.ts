@@ -9,7 +9,7 @@ function schema(): protobuf.Root {
   if (root !== undefined) return root
   const loaded = new protobuf.Root()
   loaded.resolvePath = (_origin, target) => fileURLToPath(new URL(`../../proto/${target}`, import.meta.url))
-  loaded.loadSync(['workload.proto', 'authorization.proto', 'discovery.proto'])
+  loaded.loadSync(['workload.proto', 'authorization.proto', 'discovery.proto', 'client-status.proto'])
   root = loaded
   return root
 }
