@@ -75,7 +75,10 @@ function stamp(object: string, command: readonly string[]): string {
 function dependencies(object: string): string[] {
   const file = `${object}.d`
   if (!existsSync(file)) return []
-  return readFileSync(file, 'utf8')
-    .split(/\s+/)
-    .filter(part => part.startsWith('/') && !part.endsWith(':'))
+  // Paths may be relative to where the compiler ran: ccache makes them so.
+  const [, after = ''] = readFileSync(file, 'utf8').split(':', 2)
+  return after
+    .split(/[\s\\]+/)
+    .filter(part => part !== '')
+    .map(part => path.resolve(part))
 }
