@@ -1,5 +1,6 @@
 #include "../src/engine/loop.h"
 
+#include <deque>
 #include <thread>
 
 #include "check.h"
@@ -68,6 +69,65 @@ TEST("loop: deferred calls run once, and end with their owner") {
   loop.wake();
   loop.run();
   CHECK_EQUAL(ran, "next;flush;");
+}
+
+TEST("loop: turns come in their order, once, and end with their owner") {
+  Loop loop;
+  std::string ran;
+  auto gone = std::make_unique<Deferred>(loop, [&] { ran += "gone;"; });
+  Deferred* self = nullptr;
+  Deferred first(loop, [&] {
+    ran += "first;";
+    self->in_turn();
+  });
+  self = &first;
+  Deferred second(loop, [&] {
+    ran += "second;";
+    loop.stop();
+  });
+  loop.post([&] {
+    first.in_turn();
+    gone->in_turn();
+    second.in_turn();
+    first.in_turn();
+    gone.reset();
+  });
+  loop.wake();
+  loop.run();
+  CHECK_EQUAL(ran.substr(0, 13), "first;second;");
+}
+
+TEST("loop: turns take as long as everything else of a round") {
+  Loop loop;
+  auto compute = [](int64_t milliseconds) {
+    for (int64_t begun = thread_time(); thread_time() - begun < milliseconds * 1000000;) continue;
+  };
+  // Either waits for the other's next call.
+  std::string ran;
+  std::deque<Deferred> turns;
+  Deferred* self = nullptr;
+  Deferred other(loop, [&] {
+    ran += "o";
+    compute(20);
+    self->next_round();
+  });
+  self = &other;
+  for (int i = 0; i < 24; i++) {
+    turns.emplace_back(loop, [&, i] {
+      ran += "t";
+      compute(5);
+      if (i == 23) loop.stop();
+    });
+  }
+  loop.post([&] {
+    other.next_round();
+    for (auto& turn : turns) turn.in_turn();
+  });
+  loop.wake();
+  loop.run();
+  // One first, then four for each of the others' 20 ms, or five.
+  CHECK(ran.starts_with("otottt"));
+  CHECK(ran.find("tttttttt") == std::string::npos);
 }
 
 TEST("loop: posts of many threads arrive in the order of each") {

@@ -27,6 +27,7 @@ bool CpuMeter::overloaded(int64_t wall, int64_t cpu) {
 Deferred::~Deferred() {
   if (this_round_) std::erase(loop_.this_round_, this);
   if (next_round_) std::erase(loop_.next_round_, this);
+  if (in_turn_) std::erase(loop_.turns_, this);
 }
 
 void Deferred::this_round() {
@@ -39,6 +40,12 @@ void Deferred::next_round() {
   if (next_round_) return;
   next_round_ = true;
   loop_.next_round_.push_back(this);
+}
+
+void Deferred::in_turn() {
+  if (in_turn_) return;
+  in_turn_ = true;
+  loop_.turns_.push_back(this);
 }
 
 void Timer::start(int64_t milliseconds) {
@@ -115,7 +122,7 @@ void Loop::give_pieces(std::unique_ptr<Pieces> pieces) {
 }
 
 int Loop::wait_time() const {
-  if (!next_round_.empty()) return 0;
+  if (!next_round_.empty() || !turns_.empty()) return 0;
   if (timers_.empty()) return -1;
   return static_cast<int>(std::clamp<int64_t>(timers_.begin()->first - now(), 0, 3600000));
 }
@@ -139,6 +146,19 @@ void Loop::run_timers() {
   }
 }
 
+void Loop::run_turns() {
+  if (turns_.empty()) return;
+  int64_t begun = thread_time();
+  int64_t others = turns_ended_ == 0 ? 0 : begun - turns_ended_;
+  do {
+    Deferred* deferred = turns_.front();
+    turns_.pop_front();
+    deferred->in_turn_ = false;
+    deferred->call_();
+  } while (!turns_.empty() && thread_time() - begun < others);
+  turns_ended_ = turns_.empty() ? 0 : thread_time();
+}
+
 // Large memory pays only while something moves.
 void Loop::trim() {
   buffers_used_ = false;
@@ -150,9 +170,7 @@ void Loop::measure() {
   if (!on_overload) return;
   int64_t time = now();
   if (!meter_.due(time)) return;
-  timespec cpu;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-  if (meter_.overloaded(time, cpu.tv_sec * 1000 + cpu.tv_nsec / 1000000)) on_overload();
+  if (meter_.overloaded(time, thread_time() / 1000000)) on_overload();
 }
 
 void Loop::run() {
@@ -176,6 +194,7 @@ void Loop::run() {
       deferred->next_round_ = false;
       deferred->call_();
     }
+    run_turns();
     while (!this_round_.empty()) {
       Deferred* deferred = this_round_.back();
       this_round_.pop_back();

@@ -50,12 +50,15 @@ class Deferred {
   void this_round();
   // After the loop has looked for events: what yields to others.
   void next_round();
+  // In order of asking, one at least in a round, more while all of them have computed no longer than everything else of
+  // the round: what is slow, such as handshakes.
+  void in_turn();
 
  private:
   friend class Loop;
   Loop& loop_;
   std::function<void()> call_;
-  bool this_round_ = false, next_round_ = false;
+  bool this_round_ = false, next_round_ = false, in_turn_ = false;
 };
 
 class Timer {
@@ -134,6 +137,7 @@ class Loop {
   void trim();
   void run_posted();
   void run_timers();
+  void run_turns();
   void clear_retired();
   void measure();
   int wait_time() const;
@@ -144,7 +148,8 @@ class Loop {
   std::vector<std::unique_ptr<Pieces>> spare_pieces_;
   std::set<std::pair<int64_t, Timer*>> timers_;
   std::vector<Deferred*> this_round_;
-  std::deque<Deferred*> next_round_;
+  std::deque<Deferred*> next_round_, turns_;
+  int64_t turns_ended_ = 0;  // by the thread's CPU time, while somebody waits for a turn
   std::vector<std::shared_ptr<void>> retired_;
   std::set<std::shared_ptr<void>> kept_;
   std::mutex mutex_;

@@ -47,7 +47,10 @@ void TcpTransport::on_events(uint32_t events) {
   auto self = tunnel_.shared_from_this();
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
   if ((events & EPOLLOUT) != 0) tunnel_.on_sendable();
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) read();
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
+  // Handshakes are slow: what was received for one stays with the kernel until its turn.
+  if (tunnel_.shaking_hands()) again_.in_turn();
+  else read();
 }
 
 void TcpTransport::read() {

@@ -61,6 +61,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   void start(std::unique_ptr<Transport> transport);
 
   Http2Session& session() { return session_; }
+  bool shaking_hands() const { return state_ == State::handshake; }
   bool usable() const { return state_ == State::open && session_.usable(); }
   size_t streams() const { return session_.streams(); }
   bool saturated() const { return session_.saturated(); }

@@ -10,6 +10,7 @@ int64_t time_of_input = 1000000;
 
 int64_t now() { return time_of_input; }
 double precise_now() { return static_cast<double>(time_of_input); }
+int64_t thread_time() { return time_of_input * 1000000; }
 
 namespace fuzz {
 void advance_clock(int64_t milliseconds) { time_of_input += milliseconds; }
