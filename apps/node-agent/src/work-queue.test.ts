@@ -1,32 +1,8 @@
+import { createManualClock } from '@culvert/clock/testing'
 import { describe, expect, it } from 'vitest'
-import { createWorkQueue, type QueueClock } from './work-queue.ts'
+import { createWorkQueue } from './work-queue.ts'
 
 const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
-
-/** Timers run when the test says so, in order. */
-function testClock(): QueueClock & { delays: number[]; fire: () => Promise<void> } {
-  const timers: { at: number; call: () => void }[] = []
-  const delays: number[] = []
-  let time = 0
-  return {
-    delays,
-    now: () => time,
-    after: (milliseconds, call) => {
-      const timer = { at: time + milliseconds, call }
-      delays.push(milliseconds)
-      timers.push(timer)
-      return () => timers.splice(timers.indexOf(timer), 1)
-    },
-    fire: async () => {
-      timers.sort((a, b) => a.at - b.at)
-      const timer = timers.shift()
-      if (timer === undefined) throw new Error('no timer is armed')
-      time = Math.max(time, timer.at)
-      timer.call()
-      await settle()
-    }
-  }
-}
 
 describe('the work queue', () => {
   it('handles one item at a time, in order', async () => {
@@ -52,7 +28,7 @@ describe('the work queue', () => {
   })
 
   it('tries a failing item again for ever, 5 ms doubling to 5 s, while others pass', async () => {
-    const clock = testClock()
+    const clock = createManualClock()
     const done: string[] = []
     const queue = createWorkQueue<string>({
       clock,
@@ -64,13 +40,13 @@ describe('the work queue', () => {
     queue.add('bad')
     queue.add('good')
     await settle()
-    for (let n = 0; n < 12; n++) await clock.fire()
-    expect(clock.delays.slice(0, 12)).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000])
+    await clock.settle(20_000)
+    expect(clock.asked.slice(0, 12)).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000])
     expect(done).toEqual(['good'])
   })
 
   it('slows down many failures together to ten a second after a burst of a hundred', async () => {
-    const clock = testClock()
+    const clock = createManualClock()
     const queue = createWorkQueue<number>({
       clock,
       handle: async () => {
@@ -79,7 +55,7 @@ describe('the work queue', () => {
     })
     for (let n = 0; n < 103; n++) queue.add(n)
     await settle()
-    expect(clock.delays.slice(98)).toEqual([5, 5, 100, 200, 300])
+    expect(clock.asked.slice(98)).toEqual([5, 5, 100, 200, 300])
   })
 
   it('drops what waits when stopped', async () => {

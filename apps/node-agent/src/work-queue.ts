@@ -1,8 +1,4 @@
-/** Time and chance, so that tests can move them. */
-export interface QueueClock {
-  readonly now: () => number
-  readonly after: (milliseconds: number, call: () => void) => () => void
-}
+import { type Clock, systemClock } from '@culvert/clock'
 
 export interface WorkQueue<Item> {
   /** Handled after everything that was added before, one at a time. */
@@ -21,9 +17,9 @@ const burst = 100
 export function createWorkQueue<Item>(options: {
   readonly handle: (item: Item) => Promise<void>
   readonly onRetry?: (item: Item, error: Error, delay: number) => void
-  readonly clock?: QueueClock
+  readonly clock?: Clock
 }): WorkQueue<Item> {
-  const { handle, onRetry, clock = systemClock } = options
+  const { handle, onRetry, clock = steadyClock } = options
   const ready: { item: Item; failures: number }[] = []
   const timers = new Set<() => void>()
   const bucket = createBucket(clock)
@@ -71,7 +67,7 @@ export function createWorkQueue<Item>(options: {
 }
 
 /** A token bucket: how long to wait for the next token, which is taken. */
-function createBucket(clock: QueueClock): () => number {
+function createBucket(clock: Clock): () => number {
   let tokens = burst
   let at = clock.now()
   return () => {
@@ -82,10 +78,5 @@ function createBucket(clock: QueueClock): () => number {
   }
 }
 
-const systemClock: QueueClock = {
-  now: () => performance.now(),
-  after: (milliseconds, call) => {
-    const timer = setTimeout(call, milliseconds)
-    return () => clearTimeout(timer)
-  }
-}
+// The bucket must not fill or dry up when the time of day is set.
+const steadyClock: Clock = { ...systemClock, now: () => performance.now() }

@@ -4,48 +4,22 @@ import {
   type CertificateManagerOptions,
   createCertificateManager
 } from './certificate-manager.ts'
-import type { Clock } from './clock.ts'
+import { createManualClock, type ManualClock } from '@culvert/clock/testing'
 import { CertificateError } from './errors.ts'
 import type { WorkloadCertificate } from './workload-certificate.ts'
 
 const hour = 60 * 60_000
 const identity = 'spiffe://acme.test/ns/shop/sa/cart'
 
-/** A clock that moves when told to, running what comes due on the way. */
-class TestClock implements Clock {
-  time = Date.UTC(2026, 0, 1, 10)
-  #timers = new Set<{ at: number; call: () => void }>()
-
-  now = (): number => this.time
-  after = (milliseconds: number, call: () => void): (() => void) => {
-    const timer = { at: this.time + milliseconds, call }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-
-  async advance(milliseconds: number): Promise<void> {
-    const end = this.time + milliseconds
-    for (;;) {
-      await settle()
-      const [next] = [...this.#timers].sort((a, b) => a.at - b.at)
-      if (next === undefined || next.at > end) break
-      this.time = Math.max(this.time, next.at)
-      this.#timers.delete(next)
-      next.call()
-    }
-    this.time = end
-  }
-}
-
 const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 /** A CA that answers when the test lets it. */
 function setUp(options: Partial<CertificateManagerOptions> = {}): {
-  clock: TestClock
+  clock: ManualClock
   manager: CertificateManager
   calls: { identity: string; at: number; answer: (result: WorkloadCertificate | Error) => Promise<void> }[]
 } {
-  const clock = new TestClock()
+  const clock = createManualClock(Date.UTC(2026, 0, 1, 10))
   const calls: ReturnType<typeof setUp>['calls'] = []
   const manager = createCertificateManager({
     clock,
@@ -57,7 +31,7 @@ function setUp(options: Partial<CertificateManagerOptions> = {}): {
           else resolve(result)
           await settle()
         }
-        calls.push({ identity: name, at: clock.time, answer })
+        calls.push({ identity: name, at: clock.now(), answer })
       }),
     ...options
   })
@@ -82,27 +56,27 @@ describe('the certificate manager', () => {
     const { clock, manager, calls } = setUp()
     const readers = Array.from({ length: 5 }, () => manager.certificate(identity))
     expect(calls).toHaveLength(1)
-    await calls[0]!.answer(certificate(clock.time, hour))
+    await calls[0]!.answer(certificate(clock.now(), hour))
     expect(new Set(await Promise.all(readers)).size).toBe(1)
 
     for (let n = 0; n < 20; n++) void manager.certificate(`${identity}-${n}`)
     expect(calls).toHaveLength(1 + 8)
-    await calls[1]!.answer(certificate(clock.time, hour))
+    await calls[1]!.answer(certificate(clock.now(), hour))
     expect(calls).toHaveLength(1 + 9)
   })
 
   it('[identity-ca-22] takes connections before prefetches before renewals, and moves a prefetch ahead when needed', async () => {
     const { clock, manager, calls } = setUp({ concurrency: 1 })
     void manager.certificate('renewed', 'warmup')
-    await calls[0]!.answer(certificate(clock.time - 2 * hour, hour))
+    await calls[0]!.answer(certificate(clock.now() - 2 * hour, hour))
     // Its renewal is due at once and runs; meanwhile these queue up behind it.
     expect(calls).toHaveLength(2)
     void manager.certificate('prefetched', 'warmup')
     void manager.certificate('later needed', 'warmup')
     void manager.certificate('needed', 'realtime')
     void manager.certificate('later needed', 'realtime')
-    await calls[1]!.answer(certificate(clock.time - 2 * hour, hour))
-    for (const index of [2, 3, 4]) await calls[index]!.answer(certificate(clock.time, hour))
+    await calls[1]!.answer(certificate(clock.now() - 2 * hour, hour))
+    for (const index of [2, 3, 4]) await calls[index]!.answer(certificate(clock.now(), hour))
     const order = calls.slice(2).map(call => call.identity)
     expect(order).toEqual(['later needed', 'needed', 'prefetched', 'renewed'])
   })
@@ -119,27 +93,27 @@ describe('the certificate manager', () => {
       expect((await results).map(result => result.status)).toEqual(['rejected', 'rejected'])
       await expect(manager.certificate(identity)).rejects.toBe(down)
       expect(calls).toHaveLength(1)
-      await clock.advance(delay - 1)
+      await clock.settle(delay - 1)
       expect(calls).toHaveLength(1)
-      await clock.advance(2)
+      await clock.settle(2)
       expect(calls).toHaveLength(2)
     }
   })
 
   it('[identity-ca-24] keeps the old leaf while renewals fail, until it expires; the worked example of 4.5', async () => {
     const { clock, manager, calls } = setUp()
-    const start = clock.time
+    const start = clock.now()
     const first = manager.certificate(identity)
     await calls[0]!.answer(certificate(start, hour))
     await first
     const attempts: number[] = []
-    for (let n = 1; clock.time < start + hour + 60_000; ) {
-      await clock.advance(1000)
+    for (let n = 1; clock.now() < start + hour + 60_000; ) {
+      await clock.settle(1000)
       while (calls.length > n) {
         attempts.push((calls[n]!.at - start) / 1000)
         await calls[n++]!.answer(down)
       }
-      if (clock.time < start + hour) expect(await manager.certificate(identity)).toMatchObject({ id: 'a' })
+      if (clock.now() < start + hour) expect(await manager.certificate(identity)).toMatchObject({ id: 'a' })
     }
     const at = (minutes: number, seconds: number): number => minutes * 60 + seconds
     expect(attempts.slice(0, 9)).toEqual([
@@ -156,8 +130,8 @@ describe('the certificate manager', () => {
     expect(attempts).toContain(at(44, 15))
     expect(attempts.slice(-2)).toEqual([at(59, 15), at(60, 0)])
     await expect(manager.certificate(identity)).rejects.toBe(down)
-    await clock.advance(at(62, 30) * 1000 - (clock.time - start))
-    await calls.at(-1)!.answer(certificate(clock.time, hour, 'b'))
+    await clock.settle(at(62, 30) * 1000 - (clock.now() - start))
+    await calls.at(-1)!.answer(certificate(clock.now(), hour, 'b'))
     expect(await manager.certificate(identity)).toMatchObject({ id: 'b' })
   })
 
@@ -167,7 +141,7 @@ describe('the certificate manager', () => {
     manager.forget(identity)
     await expect(waiting).rejects.toThrow('the identity is no longer needed')
     expect(manager.dump()).toEqual([])
-    await calls[0]!.answer(certificate(clock.time, hour))
+    await calls[0]!.answer(certificate(clock.now(), hour))
     expect(manager.dump()).toEqual([])
   })
 
@@ -177,17 +151,17 @@ describe('the certificate manager', () => {
     manager.forget(identity)
     const again = manager.certificate(identity)
     expect(calls).toHaveLength(1)
-    await calls[0]!.answer(certificate(clock.time, hour))
+    await calls[0]!.answer(certificate(clock.now(), hour))
     expect(await again).toMatchObject({ id: 'a' })
   })
 
   it('renews at half life', async () => {
     const { clock, manager, calls } = setUp()
     void manager.certificate(identity)
-    await calls[0]!.answer(certificate(clock.time - 2 * 60_000, 24 * hour + 2 * 60_000))
-    await clock.advance(11 * hour + 59 * 60_000 - 1)
+    await calls[0]!.answer(certificate(clock.now() - 2 * 60_000, 24 * hour + 2 * 60_000))
+    await clock.settle(11 * hour + 59 * 60_000 - 1)
     expect(calls).toHaveLength(1)
-    await clock.advance(1)
+    await clock.settle(1)
     expect(calls).toHaveLength(2)
   })
 

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import { CertificateError } from './errors.ts'
 import { type Failures, nextFailure, retryDelay } from './retry-delay.ts'
 import type { WorkloadCertificate } from './workload-certificate.ts'

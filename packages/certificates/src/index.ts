@@ -28,7 +28,6 @@ export {
   certificateServiceDefinition,
   createCertificateMethod
 } from './certificate-service.ts'
-export type { Clock } from './clock.ts'
 export { CertificateError, type CertificateErrorCode } from './errors.ts'
 export {
   authorizeNode,

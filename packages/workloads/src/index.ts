@@ -103,7 +103,6 @@ export {
   type WorkloadIdentity
 } from './model/workload.ts'
 export type { WorkloadListing, WorkloadLookups } from './state/lookups.ts'
-export { type Clock, systemClock } from './clock.ts'
 export type { ServiceDefinition } from './conversion/service.ts'
 export { waitForLocalWorkload } from './state/local-workload-wait.ts'
 export { createPolicyStore, type PolicyChanges, type PolicyLookups, type PolicyStore } from './state/policy-store.ts'

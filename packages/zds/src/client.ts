@@ -9,7 +9,7 @@ import {
   type SeqpacketSocket
 } from '@culvert/netns'
 import { type Backoff, connectBackoff, createHelloBackoff } from './backoff.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import { reasonOf, ZdsError } from './errors.ts'
 import type { ZdsLog } from './log.ts'
 import { encodeHello, encodeResponse, maxPacketBytes, type WorkloadInfo, zdsVersion } from './messages.ts'

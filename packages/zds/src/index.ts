@@ -12,7 +12,6 @@
  *     client.start()
  */
 export { createZdsClient, type ZdsClient, type ZdsClientOptions, type ZdsHandler } from './client.ts'
-export type { Clock } from './clock.ts'
 export { ZdsError, type ZdsErrorCode } from './errors.ts'
 export type { ZdsLog } from './log.ts'
 export type { WorkloadInfo } from './messages.ts'

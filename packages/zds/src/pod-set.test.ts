@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { netnsFromFd } from '@culvert/netns'
 import { expect, it } from 'vitest'
 import { silent } from '../test/bench.ts'
-import { createManualClock } from '../test/manual-clock.ts'
+import { createManualClock } from '@culvert/clock/testing'
 import { createPodSet, type PodProxy } from './pod-set.ts'
 
 it('tries nothing while it has no connection, though a retry fails only then', async () => {

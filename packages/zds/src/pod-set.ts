@@ -1,6 +1,6 @@
 import { type Netns, sameNetns } from '@culvert/netns'
 import type { ZdsHandler } from './client.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import { reasonOf, ZdsError } from './errors.ts'
 import type { ZdsLog } from './log.ts'
 import type { WorkloadInfo } from './messages.ts'

@@ -1,5 +1,5 @@
 import { duplicateNetns, type Netns, NetnsError, type SeqpacketPacket, type SeqpacketSocket } from '@culvert/netns'
-import type { Clock } from './clock.ts'
+import type { Clock } from '@culvert/clock'
 import { reasonOf, ZdsError } from './errors.ts'
 import type { ZdsLog } from './log.ts'
 import { decodeHello, decodeResponse, encodeRequest, maxPacketBytes, type ZdsRequest } from './messages.ts'

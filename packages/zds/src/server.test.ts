@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { netnsFromFd, type SeqpacketSocket } from '@culvert/netns'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Bench, createBench, hex, read, readPacket, silent } from '../test/bench.ts'
-import { createManualClock, type ManualClock } from '../test/manual-clock.ts'
+import { createManualClock, type ManualClock } from '@culvert/clock/testing'
 import { createZdsServer, type SnapshotPod, type ZdsServer } from './server.ts'
 
 let bench: Bench

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { listenSeqpacket, type Netns, type SeqpacketListener, type SeqpacketSocket } from '@culvert/netns'
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import { ZdsError } from './errors.ts'
 import type { ZdsLog } from './log.ts'
 import type { WorkloadInfo } from './messages.ts'

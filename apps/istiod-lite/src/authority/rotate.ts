@@ -1,6 +1,6 @@
 import { type KubernetesClient, secrets } from '@culvert/kubernetes'
 import type { Logger } from '@culvert/telemetry'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 import type { AuthorityState } from './authority-state.ts'
 import { caSecretName, rotationStep } from './self-signed-ca.ts'
 

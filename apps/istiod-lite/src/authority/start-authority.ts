@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '@culvert/kubernetes'
 import type { Logger } from '@culvert/telemetry'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 import type { TlsIdentity } from '../servers/tls-front.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type AuthorityState, createAuthorityState } from './authority-state.ts'

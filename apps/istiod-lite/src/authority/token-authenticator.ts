@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { KubernetesClient, V1TokenReview } from '@culvert/kubernetes'
 import { tokenReviews } from '@culvert/kubernetes'
 import { formatSpiffeId } from '@culvert/spiffe'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 import { IstiodError } from '../errors.ts'
 import type { Caller } from './caller.ts'
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 import type { Changes } from '../inventory/published.ts'
 
 export interface DebounceOptions {

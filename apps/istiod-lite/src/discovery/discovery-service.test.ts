@@ -9,7 +9,7 @@ import {
 import { expect, it } from 'vitest'
 import { ztunnelNode } from '../../test/grpc-client.ts'
 import type { Caller } from '../authority/caller.ts'
-import { systemClock } from '../clock.ts'
+import { systemClock } from '@culvert/clock'
 import { createPublisher } from '../inventory/published.ts'
 import { createDiscoveryService } from './discovery-service.ts'
 

@@ -1,39 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import type { Clock } from '../clock.ts'
+import { createManualClock } from '@culvert/clock/testing'
 import { createDebounce, noChanges } from './debounce.ts'
 import { createPushQueue } from './push-queue.ts'
 import { createRateLimit } from './rate-limit.ts'
 
-function fakeClock(): Clock & { advance: (ms: number) => void } {
-  let now = 0
-  let timers: { at: number; call: () => void }[] = []
-  return {
-    now: () => now,
-    after(ms, call) {
-      const timer = { at: now + ms, call }
-      timers.push(timer)
-      return () => {
-        timers = timers.filter(other => other !== timer)
-      }
-    },
-    advance(ms) {
-      const end = now + ms
-      for (;;) {
-        const [next] = timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
-        if (next === undefined) break
-        now = next.at
-        timers = timers.filter(other => other !== next)
-        next.call()
-      }
-      now = end
-    }
-  }
-}
 const changes = (...names: string[]) => ({ addresses: new Set(names), policies: new Set<string>() })
 
 describe('debounce', () => {
   it('pushes once it was quiet, everything together', () => {
-    const clock = fakeClock()
+    const clock = createManualClock()
     const pushed: unknown[] = []
     const push = (c: ReturnType<typeof changes>, waited: number) => pushed.push([[...c.addresses], waited])
     const debounce = createDebounce({ quiet: 100, longest: 10_000, clock, push })
@@ -47,7 +22,7 @@ describe('debounce', () => {
   })
 
   it('pushes at the longest wait, however restless it is', () => {
-    const clock = fakeClock()
+    const clock = createManualClock()
     const pushed: number[] = []
     const debounce = createDebounce({ quiet: 100, longest: 1000, clock, push: () => pushed.push(clock.now()) })
     for (let i = 0; i < 30; i++) {
@@ -58,7 +33,7 @@ describe('debounce', () => {
   })
 
   it('is not woken by a change of nothing', () => {
-    const clock = fakeClock()
+    const clock = createManualClock()
     const pushed: unknown[] = []
     const debounce = createDebounce({ quiet: 100, longest: 1000, clock, push: c => pushed.push(c) })
     debounce.add(noChanges())
@@ -110,7 +85,7 @@ describe('push queue', () => {
 })
 
 it('the connection rate admits a burst, then one per interval, and refuses what would wait too long', async () => {
-  const clock = fakeClock()
+  const clock = createManualClock()
   clock.advance(10_000)
   const admit = createRateLimit({ perSecond: 10, longestWait: 1000, clock })
   const results = Array.from({ length: 40 }, () => admit())

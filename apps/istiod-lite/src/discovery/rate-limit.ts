@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 
 /** Admits `perSecond` a second, in order; a call that would wait longer than `longestWait` is refused at once. */
 export function createRateLimit(options: {

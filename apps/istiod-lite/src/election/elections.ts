@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '@culvert/kubernetes'
 import type { Logger } from '@culvert/telemetry'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 import { type LeaderElection, startLeaderElection } from './leader-election.ts'
 import { configMapLock, leaseLock } from './leader-locks.ts'
 

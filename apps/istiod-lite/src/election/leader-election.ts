@@ -1,6 +1,6 @@
 import { KubernetesError } from '@culvert/kubernetes'
 import type { Logger } from '@culvert/telemetry'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 import type { LeaderLock } from './leader-locks.ts'
 import { electionStep, type LeaderRecord } from './leader-record.ts'
 

@@ -1,7 +1,8 @@
+import type { Clock } from '@culvert/clock'
 import type { Informer, V1Namespace, V1Pod } from '@culvert/kubernetes'
 import { type EnablementSelector, isEligible, namespaceMatches } from '../eligibility.ts'
 import { NodeAgentError, reasonOf } from '../errors.ts'
-import { createWorkQueue, type QueueClock } from '../work-queue.ts'
+import { createWorkQueue } from '../work-queue.ts'
 import { decideDelete, decideUpdate, type PodAction } from './decide.ts'
 import type { Enrolment, EnrolmentLog } from './enrolment.ts'
 import { isZtunnelPod, podName } from './pod-facts.ts'
@@ -23,7 +24,7 @@ export interface PodControllerOptions {
   /** Each handled event, retries and failures included. */
   readonly onEvent: (type: EventType) => void
   readonly log: EnrolmentLog
-  readonly clock?: QueueClock
+  readonly clock?: Clock
 }
 
 /** Keeps pods in or out of the mesh as labels and pods change (docs/spec/cni.md 4.5). */

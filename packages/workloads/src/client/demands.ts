@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '@culvert/clock'
 import type { DeltaDiscoveryResponse } from '../messages/discovery-messages.ts'
 
 /** Look-ups that wait for the control plane, in on-demand mode. */

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Clock } from '../clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import { addressTypeUrl, authorizationTypeUrl } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, ResourceMessage } from '../messages/discovery-messages.ts'
 import { TunnelProtocol } from '../messages/enums.ts'
@@ -46,6 +46,7 @@ const cartMessage = (fields: AddressMessage['service'] = {}): AddressMessage => 
 /** Timers up to a limit run at once and are noted; longer ones (deadlines) never do. */
 function instantClock(waits: number[] = []): Clock {
   return {
+    ...systemClock,
     after(milliseconds, run) {
       if (milliseconds === 10_000 || milliseconds === 5000 || milliseconds === 30_000) return () => {}
       waits.push(milliseconds)
@@ -345,7 +346,7 @@ describe('on demand', () => {
       return () => clearImmediate(timer)
     }
     await using server = await startTestServer()
-    const { client } = startClient(server, { onDemand: true, clock: { after } })
+    const { client } = startClient(server, { onDemand: true, clock: { ...systemClock, after } })
     const first = await server.accept()
     await opening(first)
     await client.demand('/10.9.9.9')
@@ -380,7 +381,7 @@ describe('on demand', () => {
       return () => clearImmediate(timer)
     }
     await using server = await startTestServer()
-    const { client } = startClient(server, { onDemand: true, clock: { after } })
+    const { client } = startClient(server, { onDemand: true, clock: { ...systemClock, after } })
     await opening(await server.accept())
     await client.demand('/10.9.9.9')
   })

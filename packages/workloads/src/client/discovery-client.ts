@@ -1,5 +1,5 @@
 import { type Client, type ClientDuplexStream, connectivityState, type Metadata, status } from '@grpc/grpc-js'
-import { type Clock, systemClock } from '../clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import { addressTypeUrl, authorizationTypeUrl, discoveryServiceDefinition } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, NodeMessage } from '../messages/discovery-messages.ts'
 import type { PolicyStore } from '../state/policy-store.ts'

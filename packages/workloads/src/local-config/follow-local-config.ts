@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { type Clock, systemClock } from '../clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import { applyLoadedConfig, type LocalNames, loadLocalConfig, namesOf } from './load-local-config.ts'
 import type { LocalState } from './local-config.ts'
 

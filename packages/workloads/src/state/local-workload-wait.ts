@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../clock.ts'
+import { type Clock, systemClock } from '@culvert/clock'
 import type { Workload, WorkloadIdentity } from '../model/workload.ts'
 import type { WorkloadIndex } from './workload-index.ts'
 

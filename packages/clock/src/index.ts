@@ -1,9 +1,9 @@
 /** Time, so that tests can move it. */
 export interface Clock {
   /** Milliseconds since the epoch. */
-  now: () => number
+  readonly now: () => number
   /** Calls once after `milliseconds`; the returned function cancels. */
-  after: (milliseconds: number, call: () => void) => () => void
+  readonly after: (milliseconds: number, call: () => void) => () => void
 }
 
 // Longer timers overflow to "at once" in Node.
