@@ -1,24 +1,11 @@
-import type { V1Pod } from '@culvert/kubernetes'
+import { type Labels, type LabelSelector, matchesLabelSelector, type V1Pod } from '@culvert/kubernetes'
 import { parse } from 'yaml'
 
-/** Which pods join the mesh (docs/spec/cni.md 4.3). */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>> | null
-  readonly matchExpressions?:
-    | readonly {
-        readonly key: string
-        readonly operator: string
-        readonly values?: readonly string[] | null
-      }[]
-    | null
-}
-
+/** One of the selectors that say which pods join the mesh (docs/spec/cni.md 4.3). */
 export interface EnablementSelector {
   readonly podSelector?: LabelSelector | null
   readonly namespaceSelector?: LabelSelector | null
 }
-
-type Labels = Readonly<Record<string, string>>
 
 /**
  * Reads AMBIENT_ENABLEMENT_SELECTOR, YAML or JSON.
@@ -43,30 +30,16 @@ export function isEligible(pod: V1Pod, namespaceLabels: Labels, selectors: reado
   const podLabels = pod.metadata?.labels ?? {}
   return selectors.some(
     ({ podSelector, namespaceSelector }) =>
-      matches(podSelector, podLabels) && matches(namespaceSelector, namespaceLabels)
+      matchesLabelSelector(podSelector, podLabels) && matchesLabelSelector(namespaceSelector, namespaceLabels)
   )
 }
 
 /** Decides whether a namespace's change concerns its pods: only selectors with a namespace part count. */
 export function namespaceMatches(labels: Labels, selectors: readonly EnablementSelector[]): boolean {
-  return selectors.some(({ namespaceSelector }) => !isEmpty(namespaceSelector) && matches(namespaceSelector, labels))
-}
-
-/** A selector as Kubernetes reads it: all requirements must hold; NotIn and DoesNotExist also hold for an absent label. */
-export function matches(selector: LabelSelector | null | undefined, labels: Labels): boolean {
-  return (
-    Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => own(labels, key) === value) &&
-    (selector?.matchExpressions ?? []).every(({ key, operator, values }) => {
-      const value = own(labels, key)
-      const among = value !== undefined && (values ?? []).includes(value)
-      if (operator === 'Exists') return value !== undefined
-      if (operator === 'DoesNotExist') return value === undefined
-      return operator === 'In' ? among : !among
-    })
+  return selectors.some(
+    ({ namespaceSelector }) => !isEmpty(namespaceSelector) && matchesLabelSelector(namespaceSelector, labels)
   )
 }
-
-const own = (labels: Labels, key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined)
 
 const isEmpty = (selector: LabelSelector | null | undefined): boolean =>
   Object.keys(selector?.matchLabels ?? {}).length === 0 && (selector?.matchExpressions ?? []).length === 0

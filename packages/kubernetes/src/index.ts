@@ -42,6 +42,7 @@ export type {
   WorkloadSelector
 } from './istio-objects.ts'
 export { kubeConfigFromText, loadClusterAccess, loadKubeConfig } from './kubeconfig.ts'
+export { type Labels, type LabelSelector, matchesLabelSelector } from './label-selector.ts'
 export type {
   AsJson,
   CoreV1Event,

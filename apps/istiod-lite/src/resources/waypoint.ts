@@ -1,4 +1,10 @@
-import type { Gateway, GatewayClass, GatewayListener, V1LabelSelector, V1Namespace } from '@culvert/kubernetes'
+import {
+  type Gateway,
+  type GatewayClass,
+  type GatewayListener,
+  matchesLabelSelector,
+  type V1Namespace
+} from '@culvert/kubernetes'
 import {
   ApplicationTunnelProtocol,
   type ApplicationTunnelMessage,
@@ -41,21 +47,6 @@ function inboundBinding(text: string | undefined): ApplicationTunnelMessage | un
   return { protocol, port: Number(match[2] ?? 0) }
 }
 
-/** A label selector of the API, expressions included; an empty one matches everything. */
-function selectorMatches(selector: V1LabelSelector, labels: Labels): boolean {
-  const pairs = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value)
-  return (
-    pairs &&
-    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-      const value = labels[key]
-      if (operator === 'In') return value !== undefined && values.includes(value)
-      if (operator === 'NotIn') return value === undefined || !values.includes(value)
-      if (operator === 'Exists') return value !== undefined
-      return operator === 'DoesNotExist' && value === undefined
-    })
-  )
-}
-
 function allowance(
   listener: GatewayListener | undefined,
   own: string
@@ -63,7 +54,7 @@ function allowance(
   const { from = 'Same', selector } = listener?.allowedRoutes?.namespaces ?? {}
   if (from === 'All') return () => true
   if (from === 'Selector' && selector !== undefined) {
-    return namespace => selectorMatches(selector, namespace?.metadata?.labels ?? {})
+    return namespace => matchesLabelSelector(selector, namespace?.metadata?.labels ?? {})
   }
   return (_, name) => name === own
 }

@@ -2,11 +2,11 @@ import {
   daemonSets,
   type KubernetesClient,
   KubernetesError,
+  matchesLabelSelector,
   nodes,
   type V1DaemonSet,
   type V1Node
 } from '@culvert/kubernetes'
-import { matches } from '../eligibility.ts'
 import type { DaemonSetAnswer } from '../install/index.ts'
 
 const name = 'istio-cni-node'
@@ -41,7 +41,7 @@ type Term = NonNullable<
 export function matchesNode(daemonSet: V1DaemonSet, node: V1Node): boolean {
   const pod = daemonSet.spec?.template.spec
   const labels = node.metadata?.labels ?? {}
-  if (!matches({ matchLabels: pod?.nodeSelector ?? {} }, labels)) return false
+  if (!matchesLabelSelector({ matchLabels: pod?.nodeSelector ?? {} }, labels)) return false
   const required = pod?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   if (required === undefined) return true
   return required.nodeSelectorTerms.some(term => termMatches(term, labels, node.metadata?.name ?? ''))
@@ -58,7 +58,7 @@ function termMatches(term: Term, labels: Readonly<Record<string, string>>, nodeN
       const [have, limit] = [Number.parseInt(values[key] ?? '', 10), Number.parseInt(wanted[0] ?? '', 10)]
       return operator === 'Gt' ? have > limit : have < limit
     }
-    return matches({ matchExpressions: [{ key, operator, values: wanted }] }, values)
+    return matchesLabelSelector({ matchExpressions: [{ key, operator, values: wanted }] }, values)
   }
   return (
     expressions.every(requirement => holds(requirement, labels)) &&
