@@ -1,26 +1,19 @@
-// The mesh with programs of Istio's in our programs' places. They come as paths of executables:
-//   CULVERT_PEER_ZTUNNEL, CULVERT_PEER_ISTIOD (pilot-discovery), CULVERT_PEER_CNI (a directory with install-cni and istio-cni)
-import path from 'node:path'
+// The mesh with programs of Istio's in our programs' places: see peer-programs.ts.
 import { type Image, labUnsupported } from '@culvert/lab'
 import { describe, expect, it } from 'vitest'
-import { images } from '../src/mesh.ts'
 import { type Mesh, pod, startMesh } from './mesh-fixture.ts'
+import {
+  onNode,
+  ourZtunnel,
+  peerCniPath,
+  peerIstiod,
+  peerIstiodPath,
+  peerNodeAgent,
+  peerZtunnel,
+  peerZtunnelPath
+} from './peer-programs.ts'
 
-const { CULVERT_PEER_ZTUNNEL: ztunnel, CULVERT_PEER_ISTIOD: istiod, CULVERT_PEER_CNI: cni } = process.env
 const unsupported = labUnsupported() !== undefined
-
-const peerZtunnel = (): Image => ({ command: [ztunnel!] })
-const peerIstiod = (): Image => ({ command: [istiod!] })
-const peerNodeAgent = (): Image => ({
-  command: [path.join(cni!, 'install-cni')],
-  files: { '/opt/cni/bin/istio-cni': path.join(cni!, 'istio-cni') }
-})
-
-/** One program on one node, another on the rest. */
-function onNode(node: string, there: Image, elsewhere: Image): Image {
-  const choose = `if [ "$NODE_NAME" = ${node} ]; then exec ${there.command[0]} "$@"; else exec ${elsewhere.command[0]} "$@"; fi`
-  return { command: ['/bin/sh', '-c', choose, 'ztunnel'] }
-}
 
 /** What any mixture must do: both directions across the nodes inside mutual TLS, policy, late pods, leaving. */
 async function works(mesh: Mesh): Promise<void> {
@@ -67,20 +60,20 @@ spec:
 `
 
 describe('beside Istio’s programs', () => {
-  it.skipIf(unsupported || !ztunnel).each<[string, () => Image]>([
+  it.skipIf(unsupported || !peerZtunnelPath).each<[string, () => Image]>([
     ['on both nodes', peerZtunnel],
-    ['on node-1, ours on node-2', () => onNode('node-1', peerZtunnel(), images['culvert/ztunnel']!)]
+    ['on node-1, ours on node-2', () => onNode('node-1', peerZtunnel(), ourZtunnel)]
   ])('Istio’s ztunnel %s (needs CULVERT_PEER_ZTUNNEL)', async (_, image) => {
     await using mesh = await startMesh({ 'culvert/ztunnel': image() })
     await works(mesh)
   })
 
-  it.skipIf(unsupported || !istiod)('Istio’s istiod (needs CULVERT_PEER_ISTIOD)', async () => {
+  it.skipIf(unsupported || !peerIstiodPath)('Istio’s istiod (needs CULVERT_PEER_ISTIOD)', async () => {
     await using mesh = await startMesh({ 'culvert/istiod-lite': peerIstiod() })
     await works(mesh)
   })
 
-  it.skipIf(unsupported || !cni)('Istio’s node agent and CNI plugin (needs CULVERT_PEER_CNI)', async () => {
+  it.skipIf(unsupported || !peerCniPath)('Istio’s node agent and CNI plugin (needs CULVERT_PEER_CNI)', async () => {
     await using mesh = await startMesh({ 'culvert/node-agent': peerNodeAgent() })
     await works(mesh)
   })

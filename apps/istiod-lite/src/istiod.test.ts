@@ -525,7 +525,7 @@ describe('the stream that istioctl proxy-status opens', () => {
     await client.next()
 
     using stream = openStatus(secure(), bearer(ztunnelToken))
-    const { nonce, clients } = await shown(stream, { node: asking(), typeUrl })
+    const { nonce, clients } = await shown(stream, { node: asking(), typeUrl, responseNonce: '2026-11-21 18:47' })
     const lastUpdated = expect.any(Number)
     expect(clients.find(({ node }) => node?.id === 'zt-1.istio-system')).toEqual({
       node: { id: 'zt-1.istio-system', metadata: { CLUSTER_ID: 'Kubernetes', NAMESPACE: 'istio-system' } },

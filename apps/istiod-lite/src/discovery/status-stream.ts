@@ -32,14 +32,16 @@ export function createStatusHandler(
   options: StatusOptions
 ): (request: DiscoveryRequest, caller: Caller | undefined) => void {
   let asker: ClientNode | undefined
+  let sentNonce: string | undefined
 
   return (request, caller) => {
     if (asker === undefined) {
       asker = readClientNode(request, options)
       checkClaims(asker, caller)
     }
-    const { typeUrl = '', responseNonce = '' } = request
-    if (responseNonce !== '') return
+    const { typeUrl = '', responseNonce, errorDetail } = request
+    // An acknowledgement has a nonce of ours; istioctl's questions have made-up ones.
+    if (errorDetail !== undefined || (responseNonce !== undefined && responseNonce === sentNonce)) return
     if (typeUrl !== syncStatusTypeUrl) {
       const type = JSON.stringify(typeUrl.slice(0, 256))
       throw new AdmissionError(
@@ -47,9 +49,10 @@ export function createStatusHandler(
         `type ${type} is not served as state of the world, only ${syncStatusTypeUrl} is; use the delta stream`
       )
     }
+    sentNonce = options.nonce()
     const response = {
       typeUrl,
-      nonce: options.nonce(),
+      nonce: sentNonce,
       controlPlane: { identifier: options.identifier },
       resources: seenBy(caller, options).map(value => ({ typeUrl: clientConfigTypeUrl, value }))
     }

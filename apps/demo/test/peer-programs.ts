@@ -1,0 +1,30 @@
+// Programs of Istio's. They come as paths of executables:
+//   CULVERT_PEER_ZTUNNEL, CULVERT_PEER_ISTIOD (pilot-discovery), CULVERT_PEER_CNI (a directory with install-cni and istio-cni),
+//   CULVERT_PEER_ISTIOCTL
+import path from 'node:path'
+import type { Image } from '@culvert/lab'
+import { images } from '../src/mesh.ts'
+
+export const {
+  CULVERT_PEER_ZTUNNEL: peerZtunnelPath,
+  CULVERT_PEER_ISTIOD: peerIstiodPath,
+  CULVERT_PEER_CNI: peerCniPath,
+  CULVERT_PEER_ISTIOCTL: istioctlPath
+} = process.env
+
+export const ourZtunnel: Image = images['culvert/ztunnel']!
+
+export const peerZtunnel = (): Image => ({ command: [peerZtunnelPath!] })
+
+export const peerIstiod = (): Image => ({ command: [peerIstiodPath!] })
+
+export const peerNodeAgent = (): Image => ({
+  command: [path.join(peerCniPath!, 'install-cni')],
+  files: { '/opt/cni/bin/istio-cni': path.join(peerCniPath!, 'istio-cni') }
+})
+
+/** One program on one node, another on the rest. */
+export function onNode(node: string, there: Image, elsewhere: Image): Image {
+  const choose = `if [ "$NODE_NAME" = ${node} ]; then exec ${there.command[0]} "$@"; else exec ${elsewhere.command[0]} "$@"; fi`
+  return { ...elsewhere, command: ['/bin/sh', '-c', choose, 'ztunnel'] }
+}
