@@ -5,12 +5,10 @@ import path from 'node:path'
 import type { Image } from '@culvert/lab'
 import { images } from '../src/mesh.ts'
 
-export const {
-  CULVERT_PEER_ZTUNNEL: peerZtunnelPath,
-  CULVERT_PEER_ISTIOD: peerIstiodPath,
-  CULVERT_PEER_CNI: peerCniPath,
-  CULVERT_PEER_ISTIOCTL: istioctlPath
-} = process.env
+export const peerZtunnelPath: string | undefined = process.env.CULVERT_PEER_ZTUNNEL
+export const peerIstiodPath: string | undefined = process.env.CULVERT_PEER_ISTIOD
+export const peerCniPath: string | undefined = process.env.CULVERT_PEER_CNI
+export const istioctlPath: string | undefined = process.env.CULVERT_PEER_ISTIOCTL
 
 export const ourZtunnel: Image = images['culvert/ztunnel']!
 

@@ -12,6 +12,8 @@ import {
   type Readiness,
   readinessResponse
 } from '@culvert/telemetry'
+import { profileResponse } from '../profiling/profile-responses.ts'
+import type { ZtunnelProfiler } from '../profiling/profiler.ts'
 import type { Settings } from '../settings/settings.ts'
 import { sortedJson } from './sorted-json.ts'
 
@@ -23,6 +25,7 @@ export interface AdminParts {
   readonly readiness: Readiness
   readonly configDump: () => Promise<unknown>
   readonly explain: (request: HttpRequest) => Promise<HttpResponse>
+  readonly profiler: ZtunnelProfiler
   readonly shutDown: () => void
 }
 
@@ -49,6 +52,9 @@ export function createAdminServers(parts: AdminParts): readonly HttpServer[] {
 const paths: readonly (readonly [path: string, what: string])[] = [
   ['/config_dump', 'what this proxy knows and does'],
   ['/culvert/explain?recent', 'why connections go where they go'],
+  ['/debug/pprof/profile', 'CPU profile of the thread that decides (?seconds=10&frequency=100)'],
+  ['/debug/pprof/heap', 'heap profile, once activated'],
+  ['/debug/pprof/heap/profiling', 'heap profiling (?activate=true|false)'],
   ['/logging', 'log levels (POST)'],
   ['/quitquitquit', 'graceful shutdown (POST)']
 ]
@@ -66,12 +72,8 @@ function adminHandler(parts: AdminParts): HttpHandler {
         return loggingResponse(request, parts.log, parts.initialFilter)
       case '/quitquitquit':
         return quit(request, parts.shutDown)
-      case '/debug/pprof/profile':
-      case '/debug/pprof/heap':
-      case '/debug/pprof/heap/profiling':
-        return { status: 500, contentType: 'text/plain', body: 'profiling is not supported by this runtime\n' }
       default:
-        return undefined
+        return await profileResponse(request, parts.profiler)
     }
   }
 }

@@ -67,3 +67,64 @@ it('never shows tokens, header values or the local configuration', () => {
     caRootCert: 'Static'
   })
 })
+
+it('has a member of `config` for each that the dump is said to have, and no other', () => {
+  const settings = readSettings(
+    { get: () => undefined, names: () => [] },
+    { exists: () => false, read: () => undefined, cpus: 2 }
+  )
+  expect(Object.keys(configView(settings))).toEqual([
+    'proxy',
+    'dnsProxy',
+    'windowSize',
+    'connectionWindowSize',
+    'frameSize',
+    'poolMaxStreamsPerConn',
+    'poolUnusedReleaseTimeout',
+    'socks5Addr',
+    'adminAddr',
+    'statsAddr',
+    'readinessAddr',
+    'inboundAddr',
+    'inboundPlaintextAddr',
+    'outboundAddr',
+    'dnsProxyAddr',
+    'illegalPorts',
+    'network',
+    'localNode',
+    'proxyMode',
+    'proxyWorkloadInformation',
+    'clusterId',
+    'clusterDomain',
+    'caAddress',
+    'caRootCert',
+    'altCaHostname',
+    'xdsAddress',
+    'xdsRootCert',
+    'altXdsHostname',
+    'preferedServiceNamespace',
+    'secretTtl',
+    'xdsOnDemand',
+    'fakeCa',
+    'fakeSelfInbound',
+    'selfTerminationDeadline',
+    'proxyMetadata',
+    'numWorkerThreads',
+    'requireOriginalSource',
+    'proxyArgs',
+    'dnsResolverCfg',
+    'dnsResolverOpts',
+    'inpodUds',
+    'inpodPortReuse',
+    'packetMark',
+    'socketConfig',
+    'xdsHeaders',
+    'caHeaders',
+    'localhostAppTunnel',
+    'ztunnelIdentity',
+    'ztunnelWorkload',
+    'ipv6Enabled',
+    'crlPath',
+    'enableEnhancedBaggage'
+  ])
+})

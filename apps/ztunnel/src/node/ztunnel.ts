@@ -15,6 +15,7 @@ import { dnsServices } from '../pods/dns-services.ts'
 import { type PodStarterOptions, type StartedPod, startPod, startSelf } from '../pods/pod-starter.ts'
 import { createPodStates } from '../pods/pod-states.ts'
 import { createSharedPods } from '../pods/shared-pods.ts'
+import { createProfiler } from '../profiling/profiler.ts'
 import type { Settings } from '../settings/settings.ts'
 import { createNodeCertificates, followWorkloads } from './certificates.ts'
 import { createNodeDiscovery } from './discovery.ts'
@@ -161,6 +162,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
         },
         recent
       ),
+    profiler: createProfiler({ signal: stopped }),
     shutDown: options.onQuit
   })
   await startAll(servers)
