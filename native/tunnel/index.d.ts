@@ -48,7 +48,7 @@ export type FailureCode =
   | 'CUT'
   | 'DRAINED'
 
-export type ListenerRole = 'outbound' | 'inbound-plaintext' | 'inbound-hbone'
+export type ListenerRole = 'outbound' | 'inbound-plaintext' | 'inbound-hbone' | 'socks5'
 export type ConnectionId = number
 export type PodId = number
 
@@ -65,8 +65,10 @@ export interface NativeEngine {
     readonly listeners: readonly Endpoint[]
     readonly originalSource: boolean
   }
-  /** A decision; who had none yet gets one of these four. */
+  /** A decision; who had none yet gets one of these. */
   refuse: (pod: PodId, id: ConnectionId, ...failure: [] | [code: FailureCode, detail: string]) => void
+  /** With the code of the reply, RFC 1928 section 6; every other decision is a success to a SOCKS5 client. */
+  refuseSocks5: (pod: PodId, id: ConnectionId, reply: number) => void
   answer: (pod: PodId, id: ConnectionId, status: number) => void
   direct: (
     pod: PodId,
@@ -189,4 +191,14 @@ export interface NativeEvents {
   ) => void
   readonly ended: (pod: PodId, finished: number, cut: number) => void
   readonly warning: (pod: PodId, message: string) => void
+  readonly socks5: (
+    pod: PodId,
+    id: ConnectionId,
+    sourceIp: string,
+    sourcePort: number,
+    /** An address, or a name as it came, one character per byte. */
+    host: string,
+    port: number,
+    isName: boolean
+  ) => void
 }

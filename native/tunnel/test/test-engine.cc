@@ -129,6 +129,10 @@ void TestEngine::handle(Event event) {
                           auto credential = handler.credential ? handler.credential(wanted) : nullptr;
                           if (credential) engine_->give_credential(pod, wanted.id, *credential);
                         },
+                        [&](const Socks5Requested& requested) {
+                          auto decision = handler.socks5 ? handler.socks5(requested) : Refuse{};
+                          if (decision) engine_->decide(pod, requested.id, std::move(*decision));
+                        },
                         [](const auto&) {}},
              event.what);
   std::lock_guard lock(mutex_);
@@ -144,6 +148,10 @@ void TestEngine::handle(Event event) {
                    promise(known_.emplace(requested.id, false).second, "an id was used twice");
                    heard.asked.push_back(requested.id);
                    heard.streams.push_back(std::move(requested));
+                 },
+                 [&](Socks5Requested& requested) {
+                   promise(known_.emplace(requested.id, false).second, "an id was used twice");
+                   heard.asked.push_back(requested.id);
                  },
                  [&](CredentialWanted&) {},
                  [&](HandshakeFailed& failed) { heard.handshake_failures.push_back(std::move(failed.message)); },

@@ -17,6 +17,7 @@ struct Handler {
   std::function<std::optional<Decision>(const ConnectionAccepted&)> connection;
   std::function<std::optional<Decision>(const StreamRequested&)> stream;
   std::function<std::optional<std::shared_ptr<const TlsCredential>>(const CredentialWanted&)> credential;
+  std::function<std::optional<Decision>(const Socks5Requested&)> socks5 = {};
 };
 
 // Everything that was heard of one pod so far.

@@ -82,6 +82,9 @@ function labelText(label: Buffer): string {
 /** The wire form of a plain host name, as they stand in services and files. */
 export function wireName(text: string): Buffer {
   const labels = text.replace(/\.$/, '').split('.')
+  if (labels.length > 1 && labels.includes('')) {
+    throw new DnsError('DNS_BAD_MESSAGE', `${JSON.stringify(text)} has an empty label`)
+  }
   const wire = Buffer.concat([
     ...(text === '' || text === '.'
       ? []

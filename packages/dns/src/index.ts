@@ -10,6 +10,7 @@
 export { DnsError, type DnsErrorCode } from './errors.ts'
 export { createForwarder, type Forwarder, type ForwardResult } from './forwarder.ts'
 export { type HostsTable, parseHosts } from './hosts-file.ts'
+export { lookUp } from './look-up.ts'
 export { type DnsService, type Match, type MatchSettings, matchService, type ServiceLookup } from './match.ts'
 export { type DnsRecord, type Question, questionFor } from './message.ts'
 export {

@@ -34,7 +34,7 @@ export interface DataPath {
   close: () => Promise<void>
 }
 
-export type ListenerRole = 'outbound' | 'inbound-plaintext' | 'inbound-hbone'
+export type ListenerRole = 'outbound' | 'inbound-plaintext' | 'inbound-hbone' | 'socks5'
 
 export interface PodOptions {
   /** Where sockets are made; undefined: the process's own namespace. */
@@ -97,6 +97,8 @@ export interface PodPath {
 export interface PodHandler {
   /** A connection was accepted on the outbound or the inbound plaintext listener. */
   connection: (connection: CapturedConnection) => ConnectionDecision | Promise<ConnectionDecision>
+  /** A SOCKS5 client has said where to; any decision but a refusal with a reply is a success to it, told before anything is dialled. */
+  socks5: (request: Socks5Request) => ConnectionDecision | Promise<ConnectionDecision>
   /** A CONNECT (or anything else that opened a stream) arrived on the HBONE listener. */
   stream: (stream: InboundStream) => StreamDecision | Promise<StreamDecision>
   /** The certificate for a TLS handshake on the HBONE listener; undefined closes the connection without TLS. */
@@ -121,6 +123,14 @@ export interface CapturedConnection {
   readonly destination: Endpoint
 }
 
+/** The request of a SOCKS5 client (RFC 1928, CONNECT without authentication; docs/spec/hbone.md 5). */
+export interface Socks5Request {
+  readonly id: ConnectionId
+  readonly source: Endpoint
+  readonly target: { readonly ip: string } | { readonly name: Uint8Array }
+  readonly port: number
+}
+
 export interface InboundStream {
   readonly id: ConnectionId
   /** The peer of the tunnel's TCP connection. */
@@ -138,6 +148,8 @@ export interface InboundStream {
 /** Closes the accepted socket (RST if it had unread data); nothing is dialled. */
 export interface Refuse {
   readonly kind: 'refuse'
+  /** To a SOCKS5 client, RFC 1928 section 6; without it the client is told of a success first. */
+  readonly socks5Reply?: number
 }
 
 /** Ends a stream with this status, END_STREAM and no body, then RST_STREAM NO_ERROR. */

@@ -30,6 +30,7 @@ export type {
   Progress,
   Refuse,
   SocketSettings,
+  Socks5Request,
   StreamDecision,
   Tunnel
 } from './data-path.ts'

@@ -161,6 +161,7 @@ class NativeDataPath implements EngineDataPath {
         this.#quiet.count()
         this.#tell(pod, told => told.closed(...values))
       },
+      socks5: (pod, ...values) => this.#tell(pod, told => told.socks5(...values)),
       warning: (pod, ...values) => this.#tell(pod, told => told.warning(...values)),
       ended: (pod, ...values) =>
         this.#tell(pod, told => {

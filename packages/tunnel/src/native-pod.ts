@@ -96,6 +96,12 @@ export class NativePod implements PodPath, Events {
     this.#ask(id, () => this.#handler.connection({ id, role, source, destination }))
   }
 
+  socks5(id: ConnectionId, sourceIp: string, sourcePort: number, host: string, port: number, isName: boolean): void {
+    const source = { ip: sourceIp, port: sourcePort }
+    const target = isName ? { name: Buffer.from(host, 'latin1') } : { ip: host }
+    this.#ask(id, () => this.#handler.socks5({ id, source, target, port }))
+  }
+
   stream(
     id: ConnectionId,
     sourceIp: string,
@@ -207,7 +213,8 @@ export class NativePod implements PodPath, Events {
   #tell(id: ConnectionId, decision: Decision): void {
     switch (decision.kind) {
       case 'refuse':
-        this.#commands().refuse(this.#id, id)
+        if (decision.socks5Reply === undefined) this.#commands().refuse(this.#id, id)
+        else this.#commands().refuseSocks5(this.#id, id, decision.socks5Reply)
         break
       case 'answer':
         this.#commands().answer(this.#id, id, decision.status)

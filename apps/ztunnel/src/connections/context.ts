@@ -32,6 +32,8 @@ export interface PodContext {
   readonly live: LiveConnections
   /** Undefined until the listeners stand. */
   readonly path: () => PodPath | undefined
+  /** Addresses of a name as the pod's DNS proxy answers it; undefined: the DNS proxy is off. */
+  readonly lookUp?: (name: string, family: 'A' | 'AAAA') => Promise<readonly string[]>
   /** The first sync, for pods whose listeners stand before it: nothing is decided earlier. */
   readonly synced?: Promise<void>
 }

@@ -1,4 +1,4 @@
-import type { Endpoint, ListenerRole, PodHandler } from '@culvert/tunnel'
+import type { ConnectionDecision, ConnectionId, Endpoint, ListenerRole, PodHandler } from '@culvert/tunnel'
 import { workloadIdentity } from '@culvert/workloads'
 import { unknownSourceWorkload } from '../routing/index.ts'
 import type { NodeContext, PodContext } from './context.ts'
@@ -6,7 +6,8 @@ import { credentialOf } from './credential.ts'
 import { decideInboundPlaintext } from './inbound-plaintext.ts'
 import { decideInboundStream } from './inbound-stream.ts'
 import { localWorkload } from './local-workload.ts'
-import { type AwaitingLabels, decideOutbound, doubleEntry } from './outbound.ts'
+import { type AwaitingLabels, decideOutbound, doubleEntry, type OutboundResult } from './outbound.ts'
+import { decideSocks5 } from './socks5.ts'
 
 /** Everything the data path asks and reports about one pod. */
 export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler {
@@ -18,13 +19,17 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
     return undefined
   }
 
+  const decided = (id: ConnectionId, result: OutboundResult): ConnectionDecision => {
+    if (result.awaiting !== undefined) awaiting.set(id, result.awaiting)
+    return result.decision
+  }
+
   return {
     connection: async connection => {
       if (connection.role === 'inbound-plaintext') return await decideInboundPlaintext(node, pod, connection)
-      const result = await decideOutbound(node, pod, connection)
-      if (result.awaiting !== undefined) awaiting.set(connection.id, result.awaiting)
-      return result.decision
+      return decided(connection.id, await decideOutbound(node, pod, connection))
     },
+    socks5: async request => decided(request.id, await decideSocks5(node, pod, request)),
     stream: stream => decideInboundStream(node, pod, stream),
     serverCredential: async (peer, local) => {
       const workload = await localWorkload(node, pod)
@@ -58,5 +63,6 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
 const reporters: Record<ListenerRole, 'source' | 'destination'> = {
   outbound: 'source',
   'inbound-plaintext': 'destination',
-  'inbound-hbone': 'destination'
+  'inbound-hbone': 'destination',
+  socks5: 'source'
 }

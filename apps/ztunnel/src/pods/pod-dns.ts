@@ -7,6 +7,7 @@ import {
   type DnsOutcome,
   type DnsServer,
   type HostsTable,
+  lookUp,
   type ResolverConfig,
   type ServiceLookup
 } from '@culvert/dns'
@@ -32,12 +33,17 @@ export interface PodDnsOptions {
   readonly onError: (error: unknown) => void
 }
 
+export interface PodDns extends DnsServer {
+  /** As the pod's own questions are answered. */
+  readonly lookUp: (name: string, family: 'A' | 'AAAA') => Promise<readonly string[]>
+}
+
 /** The DNS proxy of one pod: docs/spec/observability-dns.md section 11. */
 export function createPodDns(
   options: PodDnsOptions,
   netns: Netns | undefined,
   workload: () => Workload | undefined | Promise<Workload | undefined>
-): DnsServer {
+): PodDns {
   const { mark, reusePort, settings } = options
   const proxy = createDnsProxy<AskingPod>({
     clusterDomain: options.clusterDomain,
@@ -57,7 +63,16 @@ export function createPodDns(
     observe: options.observe
   })
   const addresses = settings.addresses.filter(({ optional }) => !optional || hasLoopbackIpv6(netns))
-  return createDnsServer({ netns, addresses, mark, reusePort, proxy, onError: options.onError })
+  const server = createDnsServer({ netns, addresses, mark, reusePort, proxy, onError: options.onError })
+  const stop = new AbortController()
+  return {
+    start: server.start,
+    close: () => {
+      stop.abort()
+      return server.close()
+    },
+    lookUp: (name, family) => lookUp(proxy, name, family, stop)
+  }
 }
 
 /** Both here and in the pod's namespace; what cannot be read counts as enabled. */

@@ -6,8 +6,8 @@ import type { NodeContext, PodContext } from '../connections/context.ts'
 import { createLiveConnections, type LiveConnections } from '../connections/live-connections.ts'
 import { localWorkload } from '../connections/local-workload.ts'
 import { createPodHandler } from '../connections/pod-handler.ts'
-import type { Settings } from '../settings/settings.ts'
-import { createPodDns, type PodDnsOptions } from './pod-dns.ts'
+import { type Settings, socks5Port } from '../settings/settings.ts'
+import { createPodDns, type PodDns, type PodDnsOptions } from './pod-dns.ts'
 
 export interface PodStarterOptions {
   readonly node: NodeContext
@@ -31,13 +31,19 @@ export async function startPod(
   const { node, dataPath, settings } = options
   const live = createLiveConnections()
   let path: PodPath | undefined
-  const context: PodContext = { identity, live, path: () => path, ...(synced === undefined ? {} : { synced }) }
-
-  const dns = options.dns && createPodDns(options.dns, netns, () => localWorkload(node, context))
+  // Its client is the pod, which is known by the context that the pod's connections have too.
+  const dns: PodDns | undefined = options.dns && createPodDns(options.dns, netns, () => localWorkload(node, context))
+  const context: PodContext = {
+    identity,
+    live,
+    path: () => path,
+    ...(dns === undefined ? {} : { lookUp: dns.lookUp }),
+    ...(synced === undefined ? {} : { synced })
+  }
   await dns?.start()
   if (settings.enableProxy) {
     try {
-      path = await dataPath.open(podOptions(settings, netns, proxyListeners), createPodHandler(node, context))
+      path = await dataPath.open(podOptions(settings, netns, proxyListeners(settings)), createPodHandler(node, context))
     } catch (error) {
       await dns?.close()
       throw error
@@ -54,36 +60,42 @@ export async function startPod(
   }
 }
 
+interface ProxyListener {
+  readonly role: ListenerRole
+  readonly ip: string
+  readonly port: number
+}
+
 /** In the order in which docs/spec/zds.md 4.2 binds them. */
-const proxyListeners: readonly { readonly role: ListenerRole; readonly port: number }[] = [
-  { role: 'inbound-hbone', port: 15008 },
-  { role: 'inbound-plaintext', port: 15006 },
-  { role: 'outbound', port: 15001 }
-]
+function proxyListeners({ sockets, socks5 }: Settings): readonly ProxyListener[] {
+  const ip = wildcard(sockets.ipv6)
+  const listeners: readonly ProxyListener[] = [
+    { role: 'inbound-hbone', ip, port: 15008 },
+    { role: 'inbound-plaintext', ip, port: 15006 },
+    { role: 'outbound', ip, port: 15001 }
+  ]
+  return socks5 ? [...listeners, { role: 'socks5', ip: '127.0.0.1', port: socks5Port }] : listeners
+}
+
+const wildcard = (ipv6: boolean): string => (ipv6 ? '::' : '0.0.0.0')
 
 /** Every outgoing TCP connect, docs/spec/hbone.md 1.7. */
 const connectTimeout = 10_000
 
-function podOptions(
-  settings: Settings,
-  netns: Netns | undefined,
-  listeners: readonly { readonly role: ListenerRole; readonly port: number }[]
-): PodOptions {
+function podOptions(settings: Settings, netns: Netns | undefined, listeners: readonly ProxyListener[]): PodOptions {
   const {
     mark,
     listenerMark,
     reusePort,
     originalSource,
-    ipv6,
     keepalive,
     userTimeout,
     tunnelCongestionControl,
     handshakeTimeout
   } = settings.sockets
-  const ip = ipv6 ? '::' : '0.0.0.0'
   return {
     netns,
-    listeners: listeners.map(({ role, port }) => ({ role, ip, port })),
+    listeners,
     sockets: {
       mark,
       listenerMark,
@@ -108,7 +120,9 @@ export async function startSelf(
 ): Promise<StartedPod> {
   const { node, dataPath, settings } = options
   const live = createLiveConnections()
-  const own = podOptions(settings, undefined, [{ role: 'inbound-hbone', port: 15008 }])
+  const own = podOptions(settings, undefined, [
+    { role: 'inbound-hbone', ip: wildcard(settings.sockets.ipv6), port: 15008 }
+  ])
   const sockets = { ...own.sockets, mark: 0, listenerMark: 0, reusePort: false, originalSource: 'never' as const }
   let path: PodPath | undefined
   const handler = createPodHandler(node, { identity, live, path: () => path, synced })

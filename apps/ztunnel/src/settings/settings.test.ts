@@ -43,6 +43,7 @@ describe('errors', () => {
       'invalid env var CULVERT_MAX_CONNECTIONS=-1 (expected an integer between 0 and'
     ],
     [{ POOL_UNUSED_RELEASE_TIMEOUT: 'soon' }, 'invalid env var POOL_UNUSED_RELEASE_TIMEOUT=soon (expected a duration'],
+    [{ UNSTABLE_ENABLE_SOCKS5: '1' }, 'invalid env var UNSTABLE_ENABLE_SOCKS5=1 (expected true or false)'],
     [{ PACKET_MARK: '-1' }, 'invalid env var PACKET_MARK=-1 (expected an integer'],
     [{ RUST_LOG: 'a=loud' }, 'invalid env var RUST_LOG=a=loud ('],
     [{ CULVERT_TUNNEL_CONGESTION_CONTROL: 'a b' }, 'invalid env var CULVERT_TUNNEL_CONGESTION_CONTROL=a b ('],
@@ -199,6 +200,13 @@ describe('single values', () => {
     const dedicated = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-0/cart', PACKET_MARK: '7' }
     expect(settings(dedicated).sockets).toMatchObject({ mark: 7, listenerMark: 0 })
     expect(settings({ PACKET_MARK: '7' }).sockets).toMatchObject({ mark: 7, listenerMark: 7 })
+  })
+
+  it('forbids the port of SOCKS5 as a target only while that is on', () => {
+    const off = settings({})
+    expect([off.socks5, off.illegalPorts]).toEqual([false, new Set([15001, 15006, 15008])])
+    const on = settings({ UNSTABLE_ENABLE_SOCKS5: 'true' })
+    expect([on.socks5, on.illegalPorts]).toEqual([true, new Set([15001, 15006, 15008, 15080])])
   })
 
   it('switches xDS off with an empty address', () => {

@@ -17,6 +17,8 @@ export interface Settings {
   readonly tls: { readonly tls12: boolean; readonly postQuantumOnly: boolean }
   readonly crlPath: string | undefined
   readonly enableProxy: boolean
+  /** A SOCKS5 listener on loopback in every pod. */
+  readonly socks5: boolean
   readonly terminationDeadline: number
   readonly network: string
   readonly nodeName: string | undefined
@@ -103,10 +105,10 @@ export interface SettingFiles {
 }
 
 const defaultMark = 1337
+export const socks5Port = 15080
 const tokenPath = './var/run/secrets/tokens/istio-token'
 const rootPath = './var/run/secrets/istio/root-cert.pem'
 const meshPath = './etc/istio/config/mesh'
-const socksPort = 15080
 const day = 86_400_000
 
 /** @throws SettingError */
@@ -141,6 +143,7 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     crlPath: environment.get('CRL_PATH') || undefined,
     threads: readThreads(read, proxyConfig.concurrency, files.cpus),
     enableProxy,
+    socks5,
     terminationDeadline: readDeadline(read),
     network: environment.get('NETWORK') ?? '',
     nodeName: environment.get('NODE_NAME'),
@@ -174,7 +177,7 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     ports: { admin: proxyConfig.proxyAdminPort ?? 15000, stats: proxyConfig.statsPort ?? 15020, readiness: 15021 },
     log: readLog(environment),
     istioVersion: environment.get('ISTIO_META_ISTIO_VERSION') ?? 'unknown',
-    illegalPorts: new Set([15001, 15006, 15008, ...(socks5 ? [socksPort] : [])]),
+    illegalPorts: new Set([15001, 15006, 15008, ...(socks5 ? [socks5Port] : [])]),
     proxyMetadata: proxyConfig.metadata
   }
 }

@@ -16,6 +16,7 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Engine",
                        {InstanceMethod("open", &JsEngine::open), InstanceMethod("refuse", &JsEngine::refuse),
+                        InstanceMethod("refuseSocks5", &JsEngine::refuse_socks5),
                         InstanceMethod("answer", &JsEngine::answer), InstanceMethod("direct", &JsEngine::direct),
                         InstanceMethod("tunnel", &JsEngine::tunnel),
                         InstanceMethod("giveCredential", &JsEngine::give_credential),
@@ -100,6 +101,7 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
     if (engine_ != nullptr) engine_->decide(pod(info), id(info), read(Arguments(info, 2)));
   }
   void refuse(const Napi::CallbackInfo& info) { decide(info, refusal); }
+  void refuse_socks5(const Napi::CallbackInfo& info) { decide(info, socks5_refusal); }
   void answer(const Napi::CallbackInfo& info) { decide(info, ::answer); }
   void direct(const Napi::CallbackInfo& info) { decide(info, ::direct); }
   void tunnel(const Napi::CallbackInfo& info) { decide(info, ::tunnel); }

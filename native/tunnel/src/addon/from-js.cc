@@ -21,6 +21,7 @@ Endpoint endpoint(Napi::Object object) { return {text(object, "ip"), static_cast
 
 ListenerRole role(const std::string& name) {
   if (name == "outbound") return ListenerRole::outbound;
+  if (name == "socks5") return ListenerRole::socks5;
   return name == "inbound-plaintext" ? ListenerRole::inbound_plaintext : ListenerRole::inbound_hbone;
 }
 
@@ -117,6 +118,8 @@ Decision refusal(Arguments arguments) {
   FailureCode code = failure_code(arguments.text());
   return Refuse{Failure{code, arguments.text()}};
 }
+
+Decision socks5_refusal(Arguments arguments) { return Refuse{std::nullopt, static_cast<uint8_t>(arguments.number())}; }
 
 Decision answer(Arguments arguments) { return Answer{static_cast<int>(arguments.number())}; }
 

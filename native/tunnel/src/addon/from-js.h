@@ -33,6 +33,7 @@ class Arguments {
 
 // Decisions from the arguments of the functions of that name.
 culvert::Decision refusal(Arguments arguments);
+culvert::Decision socks5_refusal(Arguments arguments);
 culvert::Decision answer(Arguments arguments);
 culvert::Decision direct(Arguments arguments);
 culvert::Decision tunnel(Arguments arguments);

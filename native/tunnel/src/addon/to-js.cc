@@ -9,6 +9,7 @@ const char* name(ListenerRole role) {
     case ListenerRole::outbound: return "outbound";
     case ListenerRole::inbound_plaintext: return "inbound-plaintext";
     case ListenerRole::inbound_hbone: return "inbound-hbone";
+    case ListenerRole::socks5: return "socks5";
   }
   return "";
 }
@@ -88,11 +89,22 @@ struct Filler {
     add(static_cast<double>(event.cut));
   }
   void operator()(const Warned& event) { add(event.message); }
+  void operator()(const Socks5Requested& event) {
+    add(event.id);
+    add(event.source);
+    // One character per byte: which text it is, if any, is for others to say.
+    napi_value host = nullptr;
+    napi_create_string_latin1(env, event.host.data(), event.host.size(), &host);
+    push(host);
+    add(static_cast<double>(event.port));
+    add(event.is_name);
+  }
 };
 
 // In the order of the variant.
 constexpr const char* handler_names[] = {"connection", "stream",   "credential", "handshakeFailed", "socket",
-                                         "opened",     "progress", "closed",     "ended",           "warning"};
+                                         "opened",     "progress", "closed",     "ended",           "warning",
+                                         "socks5"};
 
 }  // namespace
 

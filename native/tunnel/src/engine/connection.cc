@@ -48,7 +48,7 @@ void Connection::connect(Direct direct) {
   try {
     std::optional<std::string> warning;
     // What comes in goes to an application of the pod.
-    Leg leg = role_ == ListenerRole::outbound ? Leg::open : Leg::local;
+    Leg leg = is_outbound(role_) ? Leg::open : Leg::local;
     OwnedFd fd = start_connect(pod_->netns(), sockets, leg, direct_->to, from, warning);
     if (warning) pod_->emit(Warned{*warning});
     dial_ = Dial::start(pod_->loop(), std::move(fd), sockets.connect_timeout,
@@ -64,7 +64,7 @@ void Connection::connect(Direct direct) {
 
 void Connection::connect_failed(const std::string& detail) {
   if (is_stream()) answer(503);
-  finish(Failure{role_ == ListenerRole::outbound ? FailureCode::io : FailureCode::connection_failed, detail});
+  finish(Failure{is_outbound(role_) ? FailureCode::io : FailureCode::connection_failed, detail});
 }
 
 void Connection::connected(OwnedFd fd) {

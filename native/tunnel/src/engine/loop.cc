@@ -109,6 +109,8 @@ void Loop::watch_level(int fd, Pollable* owner) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
+void Loop::unwatch(int fd) { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
+
 std::unique_ptr<Pieces> Loop::take_pieces() {
   if (spare_pieces_.empty()) return std::make_unique<Pieces>();
   std::unique_ptr<Pieces> pieces = std::move(spare_pieces_.back());

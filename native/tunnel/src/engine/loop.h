@@ -99,6 +99,8 @@ class Loop {
   // The descriptor goes on with another owner, who hears of what is ready now.
   void rewatch(int fd, Pollable* owner);
   void watch_level(int fd, Pollable* owner);
+  // The descriptor goes on elsewhere: no event of a later round names its owner.
+  void unwatch(int fd);
 
   // Keeps an object until the end of the round: events of this round may still name it.
   void retire(std::shared_ptr<void> object) { retired_.push_back(std::move(object)); }

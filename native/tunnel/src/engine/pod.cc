@@ -44,11 +44,46 @@ void Pod::on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer) {
   came();
   emit(SocketChanged{role, true});
   ConnectionId id = shared_->workers.next_id(worker_);
+  if (role == ListenerRole::socks5) return shake_hands(id, std::move(fd), std::move(peer));
   bool tunnel = role == ListenerRole::inbound_hbone;
   Endpoint local = tunnel ? local_endpoint(fd.get()) : original_destination(fd.get());
   accepted_.emplace(id, Accepted{role, std::move(fd), peer, local, precise_now()});
   if (tunnel) emit(CredentialWanted{id, std::move(peer), std::move(local)});
   else emit(ConnectionAccepted{id, role, std::move(peer), std::move(local)});
+}
+
+// Nobody is asked about a connection before its request is complete.
+void Pod::shake_hands(ConnectionId id, OwnedFd fd, Endpoint peer) {
+  auto done = [this, id](std::optional<std::string> failure) {
+    if (!failure) return on_socks5_request(id);
+    drop_handshake(id);
+    refused("SOCKS5 client", *failure);
+  };
+  int timeout = settings().sockets.handshake_timeout;
+  handshakes_.emplace(id, std::make_shared<Socks5Handshake>(loop_, std::move(fd), std::move(peer), timeout, done));
+}
+
+void Pod::on_socks5_request(ConnectionId id) {
+  auto handshake = std::move(handshakes_.extract(id).mapped());
+  const Socks5Request& request = handshake->request();
+  Endpoint target{request.is_name() ? "" : request.host(), request.port()};
+  accepted_.emplace(id, Accepted{ListenerRole::socks5, handshake->take(), handshake->peer(), std::move(target),
+                                 handshake->accepted_at()});
+  emit(Socks5Requested{id, handshake->peer(), request.host(), request.is_name(), request.port()});
+  // An event of this round may still name it.
+  loop_.retire(std::move(handshake));
+}
+
+void Pod::drop_handshake(ConnectionId id) {
+  auto handshake = std::move(handshakes_.extract(id).mapped());
+  handshake->take();
+  loop_.retire(std::move(handshake));
+  socket_closed(ListenerRole::socks5);
+  went();
+}
+
+void Pod::drop_handshakes() {
+  while (!handshakes_.empty()) drop_handshake(handshakes_.begin()->first);
 }
 
 unsigned Pod::place(const Decision& decision) const {
@@ -59,6 +94,10 @@ unsigned Pod::place(const Decision& decision) const {
 
 void Pod::decide(ConnectionId id, Decision decision) {
   if (auto waiting = accepted_.extract(id)) {
+    if (waiting.mapped().role == ListenerRole::socks5) {
+      auto* refuse = std::get_if<Refuse>(&decision);
+      send_socks5_reply(waiting.mapped().fd.get(), refuse == nullptr ? 0 : refuse->socks5_reply);
+    }
     unsigned worker = place(decision);
     return move_to(worker, id, std::move(waiting.mapped()), std::move(decision));
   }
@@ -218,6 +257,7 @@ void Pod::drain() {
     if (accepted.role == ListenerRole::inbound_hbone) arriving.push_back(id);
   }
   for (ConnectionId id : arriving) drop(id, std::move(accepted_.extract(id).mapped()), FailureCode::drained);
+  drop_handshakes();
   pool_.drain();
   shared_->before_drain += static_cast<uint32_t>(connections_.size() + accepted_.size());
   for (auto& tunnel : serving_tunnels()) tunnel->drain();
@@ -236,6 +276,7 @@ void Pod::close() {
   bool was_serving = phase_ == Phase::serving;
   phase_ = Phase::closed;
   stop_listening();
+  drop_handshakes();
   for (auto& [id, accepted] : std::exchange(accepted_, {})) drop(id, std::move(accepted), FailureCode::drained);
   std::vector<std::shared_ptr<Connection>> all;
   for (auto& [_, connection] : connections_) all.push_back(connection);

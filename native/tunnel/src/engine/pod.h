@@ -7,6 +7,7 @@
 #include "listener.h"
 #include "loop.h"
 #include "pod-shared.h"
+#include "socks5-handshake.h"
 #include "tunnel-pool.h"
 #include "values.h"
 
@@ -70,6 +71,10 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   void on_tunnel_changed(Tunnel&) override {}
   void on_tunnel_closed(Tunnel& tunnel) override;
 
+  void shake_hands(ConnectionId id, OwnedFd fd, Endpoint peer);
+  void on_socks5_request(ConnectionId id);
+  void drop_handshake(ConnectionId id);
+  void drop_handshakes();
   template <typename What>
   void move_to(unsigned worker, ConnectionId id, Accepted accepted, What what);
   void adopt(ConnectionId id, Accepted accepted, Decision decision);
@@ -89,6 +94,7 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   Loop& loop_;
   Phase phase_ = Phase::serving;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unordered_map<ConnectionId, std::shared_ptr<Socks5Handshake>> handshakes_;
   std::unordered_map<ConnectionId, Accepted> accepted_;
   std::unordered_map<ConnectionId, std::shared_ptr<Connection>> connections_;
   std::unordered_map<Tunnel*, Serving> serving_;

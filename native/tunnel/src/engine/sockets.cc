@@ -90,7 +90,8 @@ void set_congestion_control(int fd, const SocketSettings& settings, Leg leg) {
 Leg leg_of(ListenerRole role) {
   switch (role) {
     case ListenerRole::inbound_hbone: return Leg::tunnel;
-    case ListenerRole::outbound: return Leg::local;
+    case ListenerRole::outbound:
+    case ListenerRole::socks5: return Leg::local;
     case ListenerRole::inbound_plaintext: return Leg::open;
   }
   return Leg::open;
@@ -140,8 +141,10 @@ BoundListener bind_listener(int netns, const SocketSettings& settings, const Lis
     transparent = set(fd.get(), SOL_IP, IP_TRANSPARENT, 1);
     if (!transparent && settings.original_source == OriginalSource::require) throw SocketError{errno};
   }
-  // Accepted sockets inherit these, and the congestion control. The peer of a tunnel is watched by PINGs instead.
-  if (wanted.role != ListenerRole::inbound_hbone) set_keepalive(fd.get(), settings);
+  // Accepted sockets inherit these, and the congestion control. The peer of a tunnel is watched by PINGs instead, and a
+  // SOCKS5 client is on this machine (zds 4.3).
+  bool captured = wanted.role == ListenerRole::outbound || wanted.role == ListenerRole::inbound_plaintext;
+  if (captured) set_keepalive(fd.get(), settings);
   set_congestion_control(fd.get(), settings, leg_of(wanted.role));
   if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) throw SocketError{errno};
   if (listen(fd.get(), kBacklog) != 0) throw SocketError{errno};

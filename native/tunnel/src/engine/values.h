@@ -20,7 +20,10 @@ using HeaderField = std::pair<std::string, std::string>;
 using ConnectionId = uint64_t;
 using PodId = uint32_t;
 
-enum class ListenerRole { outbound, inbound_plaintext, inbound_hbone };
+enum class ListenerRole { outbound, inbound_plaintext, inbound_hbone, socks5 };
+
+// Takes an application's connections to others.
+constexpr bool is_outbound(ListenerRole role) { return role == ListenerRole::outbound || role == ListenerRole::socks5; }
 
 enum class OriginalSource { automatic, require, never };
 
@@ -74,6 +77,7 @@ struct PodSettings {
 
 struct Refuse {
   std::optional<Failure> failure;
+  uint8_t socks5_reply = 0;  // to a SOCKS5 client
 };
 
 struct Answer {
@@ -109,6 +113,14 @@ struct ConnectionAccepted {
   ConnectionId id;
   ListenerRole role;
   Endpoint source, destination;
+};
+
+struct Socks5Requested {
+  ConnectionId id;
+  Endpoint source;
+  std::string host;  // a canonical address, or a name as it came: any bytes
+  bool is_name;
+  uint16_t port;
 };
 
 struct StreamRequested {
@@ -164,7 +176,7 @@ struct Warned {
 struct Event {
   PodId pod;
   std::variant<ConnectionAccepted, StreamRequested, CredentialWanted, HandshakeFailed, SocketChanged, ConnectionOpened,
-               ConnectionProgressed, ConnectionClosed, PodEnded, Warned>
+               ConnectionProgressed, ConnectionClosed, PodEnded, Warned, Socks5Requested>
       what;
 };
 

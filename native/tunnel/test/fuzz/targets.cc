@@ -8,7 +8,8 @@ std::span<const Target> targets() {
                                {"http2-client", run_http2_client, http2_client_seeds},
                                {"tls", run_tls, tls_seeds},
                                {"records", run_records, records_seeds},
-                               {"identity", run_identity, identity_seeds}};
+                               {"identity", run_identity, identity_seeds},
+                               {"socks5", run_socks5, socks5_seeds}};
   return all;
 }
 

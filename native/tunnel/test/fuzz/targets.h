@@ -31,6 +31,8 @@ void run_records(Input input);
 Seeds records_seeds();
 void run_identity(Input input);
 Seeds identity_seeds();
+void run_socks5(Input input);
+Seeds socks5_seeds();
 
 // Reads an input as a script; what is beyond its end reads as zero.
 class Script {

@@ -13,6 +13,7 @@ import type {
   PodOptions,
   PodPath,
   Progress,
+  Socks5Request,
   StreamDecision
 } from '../data-path.ts'
 
@@ -26,15 +27,18 @@ export interface TestPodOptions {
   readonly http2?: Partial<PodOptions['http2']>
   readonly pool?: Partial<PodOptions['pool']>
   readonly connection?: (connection: CapturedConnection) => ConnectionDecision | Promise<ConnectionDecision>
+  /** With it the pod has a SOCKS5 listener too. */
+  readonly socks5?: (request: Socks5Request) => ConnectionDecision | Promise<ConnectionDecision>
   readonly stream?: (stream: InboundStream) => StreamDecision | Promise<StreamDecision>
 }
 
-const ROLES: readonly ListenerRole[] = ['outbound', 'inbound-plaintext', 'inbound-hbone']
+const ROLES: readonly ListenerRole[] = ['outbound', 'inbound-plaintext', 'inbound-hbone', 'socks5']
 
 /** A pod of the data path under test, with a handler that decides as told and remembers what it hears. */
 export class TestPod implements PodHandler {
   readonly captured: CapturedConnection[] = []
   readonly streams: InboundStream[] = []
+  readonly socks5Requests: Socks5Request[] = []
   readonly opens: Opened[] = []
   readonly outcomes: Outcome[] = []
   readonly handshakeFailures: string[] = []
@@ -73,6 +77,12 @@ export class TestPod implements PodHandler {
     this.streams.push(stream)
     this.#changed()
     return this.#options.stream?.(stream) ?? { kind: 'answer', status: 400 }
+  }
+
+  socks5(request: Socks5Request): ConnectionDecision | Promise<ConnectionDecision> {
+    this.socks5Requests.push(request)
+    this.#changed()
+    return this.#options.socks5?.(request) ?? { kind: 'refuse' }
   }
 
   async serverCredential(): Promise<Credential | undefined> {
@@ -130,10 +140,11 @@ export class TestPod implements PodHandler {
   }
 }
 
-function podOptions({ netns, ip = '127.0.0.1', ports = {}, sockets, http2, pool }: TestPodOptions): PodOptions {
+function podOptions({ netns, ip = '127.0.0.1', ports = {}, sockets, http2, pool, socks5 }: TestPodOptions): PodOptions {
+  const roles = ROLES.filter(role => role !== 'socks5' || socks5 !== undefined)
   return {
     netns,
-    listeners: ROLES.map(role => ({ role, ip, port: ports[role] ?? 0 })),
+    listeners: roles.map(role => ({ role, ip, port: ports[role] ?? 0 })),
     sockets: {
       mark: 0,
       listenerMark: sockets?.mark ?? 0,

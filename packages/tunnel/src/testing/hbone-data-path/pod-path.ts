@@ -18,6 +18,7 @@ import type {
   PodOptions,
   PodPath
 } from '../../data-path.ts'
+import { TunnelError } from '../../errors.ts'
 import { serveInboundStream } from './inbound-stream.ts'
 import { type LiveConnection, LiveConnections } from './live-connections.ts'
 import type { TunnelLog } from '../../log.ts'
@@ -34,6 +35,9 @@ export interface PodPathParts {
 
 export async function openPodPath(parts: PodPathParts): Promise<PodPath> {
   const { options, log } = parts
+  if (options.listeners.some(({ role }) => role === 'socks5')) {
+    throw new TunnelError('TUNNEL_BIND', 'this data path has no SOCKS5 listener')
+  }
   const sockets = new PodSockets(options.netns, options.sockets, log)
   const bound: BoundListener[] = []
   try {
@@ -138,7 +142,7 @@ class HbonePodPath implements PodPath {
     // Gone before it could be served: its peer has no address any more.
     if (socket.remoteAddress === undefined) socket.destroy()
     else if (role === 'inbound-hbone') this.#server.accept(socket)
-    else this.#captured(role, socket)
+    else if (role !== 'socks5') this.#captured(role, socket)
   }
 
   #captured(role: CapturedConnection['role'], socket: net.Socket): void {
