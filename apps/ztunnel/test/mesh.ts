@@ -7,6 +7,7 @@ import {
   TunnelProtocol
 } from '@culvert/workloads'
 import type { SnapshotPod } from '@culvert/zds'
+import ipaddr from 'ipaddr.js'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { startNode, type TestNode } from './node.ts'
 import { createPods, type TestPod, type TestPods } from './pods.ts'
@@ -33,18 +34,27 @@ export interface Mesh extends AsyncDisposable {
   readonly know: (...more: readonly [string, AddressMessage][]) => Promise<void>
 }
 
-export async function startMesh(options: { env?: Record<string, string>; resolvConf?: string } = {}): Promise<Mesh> {
+export interface MeshOptions {
+  readonly env?: Record<string, string>
+  readonly resolvConf?: string
+  /** Pods are known by addresses of both families, and both are captured. */
+  readonly ipv6?: boolean
+}
+
+export async function startMesh({ ipv6 = false, ...options }: MeshOptions = {}): Promise<Mesh> {
   const stack = new AsyncDisposableStack()
   try {
     const controlPlane = await startControlPlane()
     stack.defer(controlPlane.close)
-    const pods = await createPods()
+    const pods = await createPods({ ipv6 })
     stack.defer(async () => pods.close())
     const client = await pods.add('client')
     const server = await pods.add('server')
     const outsider = await pods.add('outsider', { captured: false })
-    const know: Mesh['know'] = (...more) =>
-      controlPlane.setAddresses(new Map([clientWorkload(client), serverWorkload(server), ...services, ...more]))
+    const both = (pod: TestPod): AddressMessage['workload'] =>
+      ipv6 ? { addresses: [addressBytes(pod.ip), addressBytes(pod.ip6)] } : {}
+    const usual = [podWorkload(client, both(client)), podWorkload(server, { ...serverServices, ...both(server) })]
+    const know: Mesh['know'] = (...more) => controlPlane.setAddresses(new Map([...usual, ...services, ...more]))
     await know()
     const snapshot = [client, server].map(snapshotPod)
     const node = await startNode({ controlPlane, pods: snapshot, ...options })
@@ -71,7 +81,7 @@ export function snapshotPod({ name, netns }: TestPod): SnapshotPod {
   return { uid: `uid-${name}`, info: { name, namespace: 'shop', serviceAccount: name }, netns }
 }
 
-export const addressBytes = (ip: string): Uint8Array => Uint8Array.from(ip.split('.').map(Number))
+export const addressBytes = (ip: string): Uint8Array => Uint8Array.from(ipaddr.parse(ip).toByteArray())
 
 export function podWorkload(pod: TestPod, fields: AddressMessage['workload'] = {}): [string, AddressMessage] {
   const uid = `Kubernetes//Pod/shop/${pod.name}`
@@ -91,10 +101,9 @@ export function podWorkload(pod: TestPod, fields: AddressMessage['workload'] = {
   return [uid, { workload }]
 }
 
-const clientWorkload = (pod: TestPod): [string, AddressMessage] => podWorkload(pod)
-
-const serverWorkload = (pod: TestPod): [string, AddressMessage] =>
-  podWorkload(pod, { services: { [`shop/${serverHost}`]: { ports: [{ servicePort: 80, targetPort: 8080 }] } } })
+export const serverServices: AddressMessage['workload'] = {
+  services: { [`shop/${serverHost}`]: { ports: [{ servicePort: 80, targetPort: 8080 }] } }
+}
 
 export function serviceAt(name: string, vip: string): [string, AddressMessage] {
   const hostname = `${name}.shop.svc.cluster.local`

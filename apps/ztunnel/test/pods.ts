@@ -3,7 +3,7 @@ import { connectTcp, createNetns, listenTcp, type Netns } from '@culvert/netns'
 import { createTrafficCapture, defaultProbeAddresses, noOverrides } from '@culvert/iptables'
 import { must } from './node.ts'
 
-/** Namespaces on one bridge, each with an address of 10.77.0.0/24, with or without the in-pod rules. */
+/** Namespaces on one bridge, each with an address of 10.77.0.0/24 and of fd77::/64, with or without the in-pod rules. */
 export interface TestPods {
   readonly add: (name: string, options?: { captured?: boolean }) => Promise<TestPod>
   readonly close: () => void
@@ -12,12 +12,14 @@ export interface TestPods {
 export interface TestPod {
   readonly name: string
   readonly ip: string
+  readonly ip6: string
   readonly netns: Netns
   readonly connect: (ip: string, port: number) => Promise<Socket>
   readonly listen: (port: number, onConnection: (socket: Socket) => void) => Promise<Server>
 }
 
-export async function createPods(): Promise<TestPods> {
+/** The rules are for IPv4 alone unless `ipv6` says that they are for both families. */
+export async function createPods({ ipv6 = false }: { readonly ipv6?: boolean } = {}): Promise<TestPods> {
   const fabric = createNetns()
   const opened: { close: () => void }[] = [fabric]
   await must(fabric, 'ip', ['link', 'add', 'br0', 'address', '02:00:00:00:00:01', 'type', 'bridge'])
@@ -27,7 +29,7 @@ export async function createPods(): Promise<TestPods> {
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
   const capture = await createTrafficCapture({
     backend: 'iptables',
-    settings: { dnsCapture: true, ipv6: false, probe: defaultProbeAddresses },
+    settings: { dnsCapture: true, ipv6, probe: defaultProbeAddresses },
     reconcile: false,
     host: fabric,
     log,
@@ -39,6 +41,7 @@ export async function createPods(): Promise<TestPods> {
     opened.push(netns)
     const number = ++last
     const ip = `10.77.0.${number}`
+    const ip6 = `fd77::${number.toString(16)}`
     // `ip` moves a device by the namespace's path: that of this process's descriptor.
     const peer = `/proc/${process.pid}/fd/${netns.fd}`
     await must(fabric, 'ip', ['link', 'add', `v${number}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', peer])
@@ -47,7 +50,9 @@ export async function createPods(): Promise<TestPods> {
       ['link', 'set', 'lo', 'up'],
       ['link', 'set', 'eth0', 'up'],
       ['addr', 'add', `${ip}/24`, 'dev', 'eth0'],
-      ['route', 'add', 'default', 'via', '10.77.0.1', 'onlink', 'dev', 'eth0']
+      ['route', 'add', 'default', 'via', '10.77.0.1', 'onlink', 'dev', 'eth0'],
+      ['addr', 'add', `${ip6}/64`, 'dev', 'eth0', 'nodad'],
+      ['route', 'add', 'default', 'via', 'fd77::1', 'onlink', 'dev', 'eth0']
     ]) {
       await must(netns, 'ip', args)
     }
@@ -70,10 +75,11 @@ export async function createPods(): Promise<TestPods> {
     return {
       name,
       ip,
+      ip6,
       netns,
       connect: async (to, port) => keep(await connectTcp(netns, { ip: to, port }, { allowHalfOpen: true })),
       listen: async (port, onConnection) => {
-        const { fd } = listenTcp(netns, { ip: '0.0.0.0', port })
+        const { fd } = listenTcp(netns, { ip: '::', port })
         const server = createServer({ allowHalfOpen: true }, socket => onConnection(keep(socket)))
         servers.push(server)
         await new Promise<void>(resolve => server.listen({ fd }, resolve))
