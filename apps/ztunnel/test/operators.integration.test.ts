@@ -1,15 +1,13 @@
 import { once } from 'node:events'
-import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2'
-import type { Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { type ClientHttp2Session, constants } from 'node:http2'
 import { gunzipSync } from 'node:zlib'
-import { createCsr } from '@culvert/spiffe'
 import { authorizationTypeUrl } from '@culvert/workloads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
 import { echo, type Mesh, roundTrip, serverVip, skipReason, snapshotPod, startMesh, titled } from './mesh.ts'
 import { startNode, until } from './node.ts'
 import { createPods } from './pods.ts'
+import { openTunnel } from './stand-ins.ts'
 
 interface Connections {
   readonly inbound: readonly unknown[]
@@ -21,18 +19,6 @@ interface Dump {
   readonly workloadState: Readonly<Record<string, { readonly connections: Connections }>>
   readonly certificates: readonly { readonly certChain: readonly unknown[]; readonly rootCerts: readonly unknown[] }[]
   readonly workloads: readonly { readonly name: string }[]
-}
-
-/** A peer with a certificate of the mesh, on a tunnel of its own from the outsider's namespace. */
-async function openTunnel(mesh: Mesh, identity: string): Promise<{ session: ClientHttp2Session; socket: Socket }> {
-  const { csr, privateKey } = await createCsr(identity)
-  const cert = await mesh.controlPlane.sign(csr, [identity])
-  const socket = await mesh.outsider.connect(mesh.server.ip, 15008)
-  const tls = connectTls({ socket, cert, key: privateKey, ALPNProtocols: ['h2'], rejectUnauthorized: false })
-  await once(tls, 'secureConnect')
-  const session = connectHttp2('https://x', { createConnection: () => tls })
-  await once(session, 'remoteSettings')
-  return { session, socket }
 }
 
 async function ask(
@@ -51,6 +37,10 @@ async function ask(
 }
 
 const peer = 'spiffe://cluster.local/ns/shop/sa/peer'
+
+/** From the outsider's namespace to the server. */
+const tunnelOf = ({ controlPlane, outsider, server }: Mesh): ReturnType<typeof openTunnel> =>
+  openTunnel(controlPlane, { from: outsider, to: server, identity: peer })
 
 describe.skipIf(skipReason)(titled('what operators see'), () => {
   let mesh: Mesh
@@ -123,7 +113,7 @@ describe.skipIf(skipReason)(titled('what operators see'), () => {
   })
 
   it('[observability-dns-8] [hbone-9, 10] answers 400 to requests that are none of ours, and counts nothing', async () => {
-    const { session, socket } = await openTunnel(mesh, peer)
+    const { session, socket } = await tunnelOf(mesh)
     const opened = await metric('istio_tcp_connections_opened_total')
     expect(await ask(session, { ':method': 'GET', ':path': '/' })).toEqual({
       status: 400,
@@ -146,7 +136,7 @@ describe.skipIf(skipReason)(titled('what operators see'), () => {
   })
 
   it('[observability-dns-13, 18] counts one socket for two streams of a tunnel, and dumps them without a target', async () => {
-    const { session } = await openTunnel(mesh, peer)
+    const { session } = await tunnelOf(mesh)
     const sockets = await metric('istio_tcp_sockets_open', 'destination')
     const opened = await metric(
       'istio_tcp_connections_opened_total',

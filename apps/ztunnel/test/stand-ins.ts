@@ -1,4 +1,7 @@
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
+import { createServer, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { createHboneServer, type Credential, type HboneServerStream } from '@culvert/hbone'
 import { listenTcp } from '@culvert/netns'
 import { createCsr } from '@culvert/spiffe'
@@ -40,4 +43,19 @@ export async function standIn(
       await server.close()
     }
   }
+}
+
+/** A tunnel from a pod to port 15008 of another that no ztunnel made. */
+export async function openTunnel(
+  controlPlane: ControlPlane,
+  { from, to, identity }: { readonly from: TestPod; readonly to: TestPod; readonly identity: string }
+): Promise<{ readonly session: ClientHttp2Session; readonly socket: Socket }> {
+  const { certificateChain: cert, privateKey: key } = await credentialOf(controlPlane, identity)
+  const socket = await from.connect(to.ip, 15008)
+  const tls = connectTls({ socket, cert, key, ALPNProtocols: ['h2'], rejectUnauthorized: false })
+  await once(tls, 'secureConnect')
+  const session = connectHttp2('https://x', { createConnection: () => tls })
+  session.on('error', () => undefined)
+  await once(session, 'remoteSettings')
+  return { session, socket }
 }
