@@ -1,12 +1,11 @@
 import type { Clock } from '@culvert/clock'
-import type { DeltaDiscoveryResponse } from '../messages/discovery-messages.ts'
 
 /** Look-ups that wait for the control plane, in on-demand mode. */
 export interface Demands {
   /** Settles when the name was answered, or the wait is over. */
   readonly demand: (name: string) => Promise<void>
-  /** Wakes those whose name is in a response that has been applied. */
-  readonly settle: (response: DeltaDiscoveryResponse) => void
+  /** Wakes those whose name is in a response that has been applied; names of resources and their aliases. */
+  readonly settle: (names: { readonly present: Iterable<string>; readonly removed: Iterable<string> }) => void
   readonly unanswered: () => Iterable<string>
   /** On a new stream everything may be asked again: what nobody answered may have been lost with the old one. */
   readonly restart: () => void
@@ -50,14 +49,12 @@ export function createDemands({ ask, clock }: { ask: (name: string) => void; clo
       ask(name)
       return promise
     },
-    settle({ resources = [], removedResources = [] }) {
-      for (const { name = '', aliases = [] } of resources) {
-        for (const known of [name, ...aliases]) {
-          absent.delete(known)
-          waiting.get(known)?.wake()
-        }
+    settle({ present, removed }) {
+      for (const name of present) {
+        absent.delete(name)
+        waiting.get(name)?.wake()
       }
-      for (const name of removedResources) {
+      for (const name of removed) {
         if (!waiting.has(name)) continue
         remember(name)
         waiting.get(name)?.wake()

@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Clock, systemClock } from '@culvert/clock'
-import { addressTypeUrl, authorizationTypeUrl } from '../messages/discovery-codec.ts'
+import { addressTypeUrl, authorizationTypeUrl, encodeDeltaResponse } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, ResourceMessage } from '../messages/discovery-messages.ts'
 import { TunnelProtocol } from '../messages/enums.ts'
 import { encodeAddress, encodeAuthorization } from '../messages/resource-codec.ts'
@@ -193,6 +193,50 @@ describe('responses', () => {
     expect(index.workloadByIp('', '10.20.0.9')?.uid).toBe(uid)
     expect(index.serviceByVip('', '10.96.7.3')).toBeUndefined()
     expect(await isReady(client)).toBe(false)
+  })
+
+  it('one that is no Resource is named by its place, and its neighbours hold', async () => {
+    await using server = await startTestServer()
+    const { index } = startClient(server)
+    const stream = await server.accept()
+    await opening(stream)
+    const resources = [address(uid, podMessage()), address(cartName, cartMessage())]
+    const [good, other] = resources.map(resource => encodeDeltaResponse({ resources: [resource] }))
+    // Field 2, one byte long: a tag that promises more.
+    const bad = Buffer.from('120108', 'hex')
+    const rest = encodeDeltaResponse({ typeUrl: addressTypeUrl, nonce: 'n1' })
+    stream.sendBytes(Buffer.concat([good!, bad, other!, rest]))
+    const { errorDetail } = await stream.request()
+    expect(errorDetail?.message).toMatch(
+      /^resource 2 of the response: 1 bytes are not a envoy.service.discovery.v3.Resource/
+    )
+    expect(index.serviceByVip('', '10.96.7.3')?.endpoints.has(uid)).toBe(true)
+  })
+
+  it('bytes that are no response end the connection, and the next one works', async () => {
+    await using server = await startTestServer()
+    const { terminations, index } = startClient(server)
+    const stream = await server.accept()
+    await opening(stream)
+    stream.sendBytes(Buffer.from('12ff', 'hex'))
+    const second = await server.accept()
+    await opening(second)
+    second.send({ typeUrl: addressTypeUrl, nonce: 'n1', resources: [address(uid, podMessage())] })
+    await second.request()
+    expect(terminations).toEqual(['Error'])
+    expect(index.workload(uid)).toBeDefined()
+  })
+
+  it('names as many of the bad ones as a NACK of 16 kB holds', async () => {
+    await using server = await startTestServer()
+    startClient(server)
+    const stream = await server.accept()
+    await opening(stream)
+    const resources = Array.from({ length: 1_000 }, (_, i) => ({ name: `bad/${i}` }))
+    stream.send({ typeUrl: addressTypeUrl, nonce: 'n1', resources })
+    const message = (await stream.request()).errorDetail?.message ?? ''
+    expect(message).toHaveLength(16_384)
+    expect(message).toContain('; bad/300: the resource is empty; ')
   })
 
   it('[workload-xds-8] a rejected update leaves what was there', async () => {
@@ -421,6 +465,35 @@ describe('reconnecting', () => {
     second.send({ typeUrl: addressTypeUrl, nonce: 'n4', removedResources: [uid] })
     expect(await second.request()).toEqual({ typeUrl: addressTypeUrl, responseNonce: 'n4' })
     expect(index.serviceByVip('', '10.96.7.3')?.endpoints.size).toBe(0)
+  })
+
+  it('lists no more than the server takes in one message, and drops what of the rest is not sent again', async () => {
+    await using server = await startTestServer()
+    const { index } = startClient(server)
+    const first = await server.accept()
+    await opening(first)
+    const longName = (i: number): string => `c//Pod/${'n'.repeat(2_000)}/p${i}`
+    const pod = (i: number): ResourceMessage => address(longName(i), { workload: { uid: longName(i) } }, `v${i}`)
+    const all = Array.from({ length: 2_500 }, (_, i) => pod(i))
+    first.send({ typeUrl: addressTypeUrl, nonce: 'n1', resources: all })
+    await first.request()
+    first.fail(status.UNAVAILABLE, 'transport is closing')
+
+    const second = await server.accept()
+    const [{ initialResourceVersions = {} }] = await opening(second)
+    const listed = Object.keys(initialResourceVersions).length
+    expect(initialResourceVersions[longName(0)]).toBe('v0')
+    expect(listed).toBeGreaterThan(1_500)
+    expect(listed).toBeLessThan(2_100)
+    // Of those that were not listed all but the last are still there; of the listed the first is gone.
+    const resources = all.slice(listed, -1)
+    second.send({ typeUrl: addressTypeUrl, nonce: 'n2', resources, removedResources: [longName(0)] })
+    await second.request()
+    expect([...index.workloads()]).toHaveLength(2_498)
+    expect(index.workload(longName(2_499))).toBeUndefined()
+    second.send({ typeUrl: addressTypeUrl, nonce: 'n3', resources: [pod(0)] })
+    await second.request()
+    expect([...index.workloads()]).toHaveLength(2_499)
   })
 
   it('[workload-xds-19] waits longer and longer for a server that refuses, up to 15 s', async () => {

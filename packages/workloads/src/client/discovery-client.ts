@@ -1,7 +1,13 @@
 import { type Client, type ClientDuplexStream, connectivityState, type Metadata, status } from '@grpc/grpc-js'
 import { type Clock, systemClock } from '@culvert/clock'
-import { addressTypeUrl, authorizationTypeUrl, discoveryServiceDefinition } from '../messages/discovery-codec.ts'
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, NodeMessage } from '../messages/discovery-messages.ts'
+import { readDeltaResponse } from '../messages/delta-response.ts'
+import {
+  addressTypeUrl,
+  authorizationTypeUrl,
+  discoveryServiceDefinition,
+  encodeDeltaRequest
+} from '../messages/discovery-codec.ts'
+import type { DeltaDiscoveryRequest, NodeMessage } from '../messages/discovery-messages.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
 import type { WorkloadIndex } from '../state/workload-index.ts'
 import { initialBackoff, pauseAfter, type StreamEnd, type TerminationReason } from './backoff.ts'
@@ -38,12 +44,13 @@ export interface DiscoveryClient {
   readonly demand: (name: string) => Promise<void>
 }
 
-type Call = ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+/** Messages as bytes: those of a whole mesh are made and read in turns, which grpc-js would do in one piece. */
+type Call = ClientDuplexStream<Uint8Array, Buffer>
 
 /** TCP, TLS and HTTP/2 together; grpc-js would leave it to the kernel's minutes. */
 const connectTimeout = 10_000
 
-const { path, requestSerialize, responseDeserialize } = discoveryServiceDefinition.deltaAggregatedResources
+const { path } = discoveryServiceDefinition.deltaAggregatedResources
 
 /** The client's side of docs/spec/workload-xds.md 1: keeps the index and the policies as the control plane has them. */
 export function createDiscoveryClient(options: DiscoveryClientOptions): DiscoveryClient {
@@ -51,39 +58,34 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
   discoveryTarget(options.address)
   let current: Call | undefined
   const demands = createDemands({
-    ask: name => current?.write({ typeUrl: addressTypeUrl, resourceNamesSubscribe: [name] }),
+    ask: name => current?.write(encodeDeltaRequest({ typeUrl: addressTypeUrl, resourceNamesSubscribe: [name] })),
     clock
   })
   const subscriptions: readonly Subscription[] = [
     createSubscription({
       typeUrl: addressTypeUrl,
       handle: createAddressHandler(index, log),
-      onDemand,
-      demanded: demands.unanswered
+      ...(onDemand && { demands })
     }),
-    createSubscription({
-      typeUrl: authorizationTypeUrl,
-      handle: createAuthorizationHandler(policies),
-      onDemand: false,
-      demanded: () => []
-    })
+    createSubscription({ typeUrl: authorizationTypeUrl, handle: createAuthorizationHandler(policies) })
   ]
   const unready = new Set(onDemand ? [authorizationTypeUrl] : [addressTypeUrl, authorizationTypeUrl])
   const ready = Promise.withResolvers<void>()
 
-  async function receive(response: DeltaDiscoveryResponse): Promise<DeltaDiscoveryRequest> {
-    const { typeUrl = '', nonce = '', resources = [] } = response
-    metrics.message?.(typeUrl, bytesOf(response))
+  async function receive(bytes: Uint8Array): Promise<DeltaDiscoveryRequest> {
+    const response = readDeltaResponse(bytes)
+    const { typeUrl, nonce, resourceCount } = response
     const subscription = subscriptions.find(candidate => candidate.typeUrl === typeUrl)
     if (subscription === undefined) {
+      metrics.message?.(typeUrl, 0)
       log.warn('response of an unknown type', { type_url: typeUrl })
       return { typeUrl, responseNonce: nonce }
     }
-    const { request, clean } = await subscription.receive(response)
-    if (subscription.typeUrl === addressTypeUrl) demands.settle(response)
+    const { request, clean, valueBytes } = await subscription.receive(response)
+    metrics.message?.(typeUrl, valueBytes)
     if (!clean) log.warn('rejected resources', { type_url: typeUrl, error: request.errorDetail?.message ?? '' })
     else if (unready.delete(typeUrl) && unready.size === 0) ready.resolve()
-    log.debug('received response', { type_url: typeUrl, size: resources.length })
+    log.debug('received response', { type_url: typeUrl, size: resourceCount })
     return request
   }
 
@@ -91,16 +93,21 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
   async function connect(signal: AbortSignal): Promise<{ end: StreamEnd; gotResponse: boolean }> {
     let gotResponse = false
     let client: Client | undefined
+    let call: Call | undefined
     try {
       const opened = await openConnection(options)
       client = opened.client
       const stream = openStream(client, opened.metadata, { clock, signal })
-      current = stream.call
+      call = stream.call
       demands.restart()
-      for (const subscription of subscriptions) stream.call.write(subscription.opening(node))
+      for (const subscription of subscriptions) {
+        call.write(await subscription.opening(node))
+        // What is demanded from now on follows the opening; before, the opening names it.
+        current = call
+      }
       try {
-        for await (const response of stream.call.iterator({ destroyOnReturn: false })) {
-          stream.call.write(await receive(response))
+        for await (const response of call.iterator({ destroyOnReturn: false })) {
+          call.write(encodeDeltaRequest(await receive(response)))
           gotResponse = true
         }
       } catch (error) {
@@ -111,7 +118,7 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
     } catch (error) {
       return { end: { kind: 'internal', message: describe(error) }, gotResponse }
     } finally {
-      current?.cancel()
+      call?.cancel()
       current = undefined
       client?.close()
     }
@@ -147,7 +154,7 @@ function openStream(
 ): { call: Call; end: () => StreamEnd | undefined } {
   let gotHeaders = false
   let end: StreamEnd | undefined
-  const call: Call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
+  const call: Call = client.makeBidiStreamRequest(path, asBuffer, asIs, metadata)
   const onAbort = (): void => call.cancel()
   const stopTimer = clock.after(connectTimeout, () => {
     if (client.getChannel().getConnectivityState(false) === connectivityState.READY) return
@@ -172,8 +179,8 @@ function openStream(
   return { call, end: () => end }
 }
 
-const bytesOf = ({ resources = [] }: DeltaDiscoveryResponse): number =>
-  resources.reduce((sum, { resource }) => sum + (resource?.value?.length ?? 0), 0)
+const asIs = (bytes: Buffer): Buffer => bytes
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

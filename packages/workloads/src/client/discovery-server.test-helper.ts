@@ -2,10 +2,19 @@ import 'reflect-metadata'
 import { subtle, type webcrypto } from 'node:crypto'
 import { type Metadata, Server, ServerCredentials, type ServerDuplexStream, type status } from '@grpc/grpc-js'
 import { BasicConstraintsExtension, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
-import { discoveryServiceDefinition } from '../messages/discovery-codec.ts'
+import { discoveryServiceDefinition, encodeDeltaResponse } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from '../messages/discovery-messages.ts'
 
-type Stream = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+const { deltaAggregatedResources } = discoveryServiceDefinition
+const definition = {
+  deltaAggregatedResources: {
+    ...deltaAggregatedResources,
+    responseSerialize: (bytes: Buffer) => bytes,
+    responseDeserialize: (bytes: Buffer) => bytes
+  }
+}
+
+type Stream = ServerDuplexStream<DeltaDiscoveryRequest, Buffer>
 
 /** A control plane over real TLS that says only what the test tells it to. */
 export interface TestServer extends AsyncDisposable {
@@ -21,6 +30,8 @@ export interface TestStream {
   /** How many requests wait to be read. */
   readonly pending: () => number
   readonly send: (response: DeltaDiscoveryResponse) => void
+  /** Whatever they are. */
+  readonly sendBytes: (bytes: Buffer) => void
   readonly end: () => void
   readonly fail: (code: status, details: string) => void
 }
@@ -35,8 +46,8 @@ export async function startTestServer({
 } = {}): Promise<TestServer> {
   const { certificate, privateKey } = await selfSigned(hostname)
   const streams = createQueue<TestStream>()
-  const server = new Server()
-  server.addService(discoveryServiceDefinition, {
+  const server = new Server({ 'grpc.max_receive_message_length': 4 * 1024 * 1024 })
+  server.addService(definition, {
     deltaAggregatedResources(stream: Stream) {
       const accepted = testStream(stream)
       if (refuse) accepted.fail(refuse.code, refuse.details)
@@ -67,7 +78,8 @@ function testStream(stream: Stream): TestStream {
     metadata: stream.metadata,
     request: requests.next,
     pending: requests.size,
-    send: response => stream.write(response),
+    send: response => stream.write(Buffer.from(encodeDeltaResponse(response))),
+    sendBytes: bytes => stream.write(bytes),
     end: () => stream.end(),
     fail: (code, details) => stream.emit('error', { code, details })
   }

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { convertAuthorization } from '../conversion/authorization.ts'
 import { rejected } from '../conversion/reject.ts'
 import { convertService } from '../conversion/service.ts'
@@ -8,6 +7,7 @@ import type { ResourceMessage } from '../messages/discovery-messages.ts'
 import { decodeAddress, decodeAuthorization } from '../messages/resource-codec.ts'
 import type { Authorization } from '../model/authorization.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
+import { createTurns } from '../state/turns.ts'
 import type { AddressUpdate, WorkloadIndex } from '../state/workload-index.ts'
 import type { DiscoveryLog } from './discovery-log.ts'
 
@@ -16,68 +16,91 @@ export interface RejectedResource {
   readonly reason: string
 }
 
-/** Takes in one response of one type. What it returns goes into the NACK; everything else of the response is in force. */
+/**
+ * Takes in one response of one type, in turns of the event loop. What it returns goes into the NACK; everything else of
+ * the response is in force.
+ */
 export type ResourceHandler = (response: {
-  readonly resources: readonly ResourceMessage[]
-  readonly removed: readonly string[]
+  /** Gone through once; an error stands for one that could not be decoded. */
+  readonly resources: Iterable<ResourceMessage | WorkloadsError>
+  readonly removed: Iterable<string>
+  readonly onAccepted?: (resource: ResourceMessage) => void
 }) => Promise<readonly RejectedResource[]>
 
-/** Decoding thousands of policies takes long, and connections must not wait for it. */
-const policiesPerTurn = 256
+type Response = Parameters<ResourceHandler>[0]
 
 export function createAddressHandler(index: WorkloadIndex, log: DiscoveryLog): ResourceHandler {
-  return async ({ resources, removed }) => {
+  return async response => {
     const rejections: RejectedResource[] = []
-    const updates = readAddresses(resources, rejections)
-    await index.applyInTurns({ updates, removals: removed, unknown: name => warnOfUnknown(name, log) })
+    const updates = readAll(response, readAddress, rejections)
+    await index.applyInTurns({ updates, removals: response.removed, unknown: name => warnOfUnknown(name, log) })
     return rejections
   }
 }
 
 export function createAuthorizationHandler(store: PolicyStore): ResourceHandler {
-  return async ({ resources, removed }) => {
-    const read = (bytes: Uint8Array) => convertAuthorization(decodeAuthorization(bytes))
+  const turns = createTurns()
+  return async response => {
     const rejections: RejectedResource[] = []
-    const accepted: [string, Authorization][] = []
-    for (const [position, resource] of resources.entries()) {
-      if (position > 0 && position % policiesPerTurn === 0) await setImmediate()
-      const policy = readEach(resource, read, rejections)
-      if (policy !== undefined) accepted.push([resource.name ?? '', policy])
+    const updates: [string, Authorization][] = []
+    const removals: string[] = []
+    function* steps(): Generator<void> {
+      for (const update of readAll(response, readPolicy, rejections)) {
+        if (update !== undefined) updates.push(update)
+        yield
+      }
+      for (const name of response.removed) {
+        removals.push(name)
+        yield
+      }
     }
-    store.apply({ updates: accepted, removals: removed })
+    await turns.take(steps())
+    store.apply({ updates, removals })
     return rejections
   }
 }
 
-/** Each is decoded when its turn comes: a whole mesh of values at once would be the biggest thing in the process. */
-function* readAddresses(
-  resources: readonly ResourceMessage[],
+/**
+ * Each is decoded when its turn comes: a whole mesh of values at once would be the biggest thing in the process.
+ * Undefined, with the reason among the rejections, for what cannot be used.
+ */
+function* readAll<Value>(
+  { resources, onAccepted }: Response,
+  read: (bytes: Uint8Array, name: string) => Value,
   rejections: RejectedResource[]
-): Generator<AddressUpdate | undefined> {
-  for (const resource of resources) yield readEach(resource, readAddress, rejections)
+): Generator<Value | undefined> {
+  let position = 0
+  for (const resource of resources) {
+    position++
+    let value: Value | undefined
+    try {
+      if (resource instanceof WorkloadsError) throw resource
+      value = read(bytesOf(resource), resource.name ?? '')
+      onAccepted?.(resource)
+    } catch (error) {
+      if (!(error instanceof WorkloadsError)) throw error
+      const name = resource instanceof WorkloadsError ? `resource ${position} of the response` : (resource.name ?? '')
+      rejections.push({ name, reason: error.message })
+    }
+    yield value
+  }
 }
+
+function bytesOf({ resource }: ResourceMessage): Uint8Array {
+  if (resource === undefined) throw rejected('the resource is empty')
+  return resource.value ?? new Uint8Array()
+}
+
+const readPolicy = (bytes: Uint8Array, name: string): [string, Authorization] => [
+  name,
+  convertAuthorization(decodeAuthorization(bytes))
+]
 
 function readAddress(bytes: Uint8Array): AddressUpdate {
   const { workload, service } = decodeAddress(bytes)
   if (workload !== undefined) return { kind: 'workload', workload: convertWorkload(workload) }
   if (service !== undefined) return { kind: 'service', service: convertService(service) }
   throw rejected('an Address holds neither a workload nor a service')
-}
-
-/** Undefined, with the reason among the rejections, for what cannot be used. */
-function readEach<Value>(
-  { name = '', resource }: ResourceMessage,
-  read: (bytes: Uint8Array) => Value,
-  rejections: RejectedResource[]
-): Value | undefined {
-  try {
-    if (resource === undefined) throw rejected('the resource is empty')
-    return read(resource.value ?? new Uint8Array())
-  } catch (error) {
-    if (!(error instanceof WorkloadsError)) throw error
-    rejections.push({ name, reason: error.message })
-    return undefined
-  }
 }
 
 /** A uid we never had is nothing special; anything else that is unknown hints at a mistake of the server's. */

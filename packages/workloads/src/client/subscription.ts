@@ -1,60 +1,140 @@
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, NodeMessage } from '../messages/discovery-messages.ts'
-import type { ResourceHandler } from './resource-handler.ts'
+import { WorkloadsError } from '../errors.ts'
+import type { DeltaResponse } from '../messages/delta-response.ts'
+import { encodeDeltaRequest } from '../messages/discovery-codec.ts'
+import type { DeltaDiscoveryRequest, NodeMessage, ResourceMessage } from '../messages/discovery-messages.ts'
+import { createTurns } from '../state/turns.ts'
+import type { Demands } from './demands.ts'
+import type { RejectedResource, ResourceHandler } from './resource-handler.ts'
 
 /** One resource type over all connections: what we hold, and what is to be said about it (docs/spec/workload-xds.md 1.4). */
 export interface Subscription {
   readonly typeUrl: string
-  /** Opens the type on a connection: who we are, what we want, what we still have. */
-  readonly opening: (node: NodeMessage) => DeltaDiscoveryRequest
+  /** The request that opens the type on a connection: who we are, what we want, what we still have. */
+  readonly opening: (node: NodeMessage) => Promise<Uint8Array>
   /** Applies a response and words the reply. */
-  readonly receive: (response: DeltaDiscoveryResponse) => Promise<Reply>
+  readonly receive: (response: DeltaResponse) => Promise<Reply>
 }
 
 export interface Reply {
   readonly request: DeltaDiscoveryRequest
   /** An ACK. */
   readonly clean: boolean
+  /** Of the resources' values together. */
+  readonly valueBytes: number
 }
 
 /** A rejection costs the server a log line; a response full of them need not cost it a megabyte. */
 const maxErrorText = 16_384
 
+/**
+ * What istiod takes in one message is 4 MiB (docs/spec/workload-xds.md 1.1), and about 60,000 resources with their
+ * versions are more. Those for which there is no room are not listed: the server sends them anew, and what it does not
+ * send in its first response is gone.
+ */
+const maxListedBytes = 4 * 1024 * 1024 - 64 * 1024
+const namesPerStep = 256
+
 export function createSubscription({
   typeUrl,
   handle,
-  onDemand,
-  demanded
+  demands
 }: {
   readonly typeUrl: string
   readonly handle: ResourceHandler
-  /** Only names that are asked for, instead of everything. */
-  readonly onDemand: boolean
-  /** Names asked for and not answered. */
-  readonly demanded: () => Iterable<string>
+  /** On-demand mode: only names that are asked for, instead of everything. */
+  readonly demands?: Demands
 }): Subscription {
   const versions = new Map<string, string>()
+  const turns = createTurns()
+  /** Held, and not listed when this connection was opened. Empty after its first response. */
+  let unlisted = new Set<string>()
+
+  /** Encoded messages one after another are one message, and their maps together one map (Protocol Buffers, Encoding). */
+  function* listVersions(parts: Uint8Array[]): Generator<void> {
+    let left = maxListedBytes
+    let names: [string, string][] = []
+    const list = (): void => {
+      const part = encodeDeltaRequest({ initialResourceVersions: Object.fromEntries(names) })
+      left -= part.length
+      if (left > 0) parts.push(part)
+      else for (const [name] of names) unlisted.add(name)
+      names = []
+    }
+    for (const entry of versions) {
+      if (left <= 0) unlisted.add(entry[0])
+      else if (names.push(entry) === namesPerStep) list()
+      else continue
+      yield
+    }
+    list()
+  }
+
   return {
     typeUrl,
-    opening(node) {
-      const unanswered = [...demanded()].map(name => [name, ''] as const)
-      const initialResourceVersions = Object.fromEntries([...unanswered, ...versions])
+    async opening(node) {
+      unlisted = new Set()
+      const parts: Uint8Array[] = []
+      await turns.take(listVersions(parts))
+      const demanded = demands ? [...demands.unanswered()].filter(name => !versions.has(name)) : []
       // Subscribing to everything and taking it back means "nothing yet"; an empty list would mean everything.
       const nothingYet = { resourceNamesSubscribe: ['*'], resourceNamesUnsubscribe: ['*'] }
-      return { node, typeUrl, initialResourceVersions, ...(onDemand ? nothingYet : {}) }
+      const initialResourceVersions = Object.fromEntries(demanded.map(name => [name, '']))
+      const first = encodeDeltaRequest({ node, typeUrl, initialResourceVersions, ...(demands && nothingYet) })
+      return Buffer.concat([first, ...parts])
     },
-    async receive({ resources = [], removedResources: removed = [], nonce = '' }) {
-      const rejections = await handle({ resources, removed })
-      const rejectedNames = new Set(rejections.map(({ name }) => name))
-      // A rejected name keeps the version we still use; without one the server tries again after a reconnect.
-      for (const { name = '', version = '' } of resources) if (!rejectedNames.has(name)) versions.set(name, version)
-      for (const name of removed) versions.delete(name)
-      const request: DeltaDiscoveryRequest = { typeUrl, responseNonce: nonce }
-      if (rejections.length === 0) return { request, clean: true }
-      const message = rejections.map(({ name, reason }) => `${name}: ${reason}`).join('; ')
+
+    async receive({ nonce, resources, removed }) {
+      let valueBytes = 0
+      /** Names and aliases, for those who wait for one. */
+      const present: string[] = []
+      const gone: string[] = []
+      function* counted(): Generator<ResourceMessage | WorkloadsError> {
+        for (const resource of resources()) {
+          if (!(resource instanceof WorkloadsError)) {
+            const { name = '', aliases = [] } = resource
+            valueBytes += resource.resource?.value?.length ?? 0
+            unlisted.delete(name)
+            if (demands) for (const known of [name, ...aliases]) present.push(known)
+          }
+          yield resource
+        }
+      }
+      /** Only after the resources it is known what of the unlisted is gone. */
+      function* removals(): Generator<string> {
+        for (const name of removed()) {
+          if (demands) gone.push(name)
+          versions.delete(name)
+          yield name
+        }
+        for (const name of unlisted) {
+          versions.delete(name)
+          yield name
+        }
+        unlisted = new Set()
+      }
+      const rejections = await handle({
+        resources: counted(),
+        removed: removals(),
+        // A rejected one keeps the version we still use; without one the server tries again after a reconnect.
+        onAccepted: ({ name = '', version = '' }) => versions.set(name, version)
+      })
+      demands?.settle({ present, removed: gone })
+      const reply = { typeUrl, responseNonce: nonce }
+      if (rejections.length === 0) return { request: reply, clean: true, valueBytes }
       return {
-        request: { ...request, errorDetail: { code: 0, message: message.slice(0, maxErrorText) } },
-        clean: false
+        request: { ...reply, errorDetail: { code: 0, message: errorText(rejections) } },
+        clean: false,
+        valueBytes
       }
     }
   }
+}
+
+function errorText(rejections: readonly RejectedResource[]): string {
+  let text = ''
+  for (const { name, reason } of rejections) {
+    if (text.length > maxErrorText) break
+    text += `${text && '; '}${name}: ${reason}`
+  }
+  return text.slice(0, maxErrorText)
 }

@@ -3,6 +3,7 @@ import { createAddressHandler, createAuthorizationHandler } from '../client/reso
 import { WorkloadsError } from '../errors.ts'
 import { createPolicyStore } from '../state/policy-store.ts'
 import { createWorkloadIndex } from '../state/workload-index.ts'
+import { readDeltaResponse } from './delta-response.ts'
 import { decodeDeltaRequest, decodeDeltaResponse, encodeDeltaRequest, encodeDeltaResponse } from './discovery-codec.ts'
 import { seeded } from '../testing/seeded.ts'
 import { encodeAddress, encodeAuthorization } from './resource-codec.ts'
@@ -68,6 +69,13 @@ const response = encodeDeltaResponse({
   removedResources: ['b']
 })
 
+/** As the client reads a response. */
+function readAll(bytes: Uint8Array): void {
+  const { resources, removed } = readDeltaResponse(bytes)
+  for (const resource of resources()) if (resource instanceof Error) throw resource
+  for (const _name of removed());
+}
+
 /** How many of the damaged messages can be decoded; any error but the package's own fails the test. */
 function decodable(
   decode: (bytes: Uint8Array) => unknown,
@@ -89,7 +97,8 @@ function decodable(
 describe.each([1, 2, 3])('damaged messages, seed %i', seed => {
   it.each([
     ['requests', decodeDeltaRequest, request],
-    ['responses', decodeDeltaResponse, response]
+    ['responses', decodeDeltaResponse, response],
+    ['outlines of responses', readAll, response]
   ])('of the envelope: %s are decoded or refused', (_title, decode, sample) => {
     const count = decodable(decode, sample, seeded(seed))
     expect(count).toBeGreaterThan(0)

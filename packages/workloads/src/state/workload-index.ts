@@ -30,7 +30,7 @@ export interface AddressChanges {
   /** May be made on the way: each is needed for one step. Undefined is a step in which nothing changes. */
   readonly updates: Iterable<AddressUpdate | undefined>
   /** Workload uids and `namespace/hostname` of services; `unknown` is told of names of neither. */
-  readonly removals: readonly string[]
+  readonly removals: Iterable<string>
   readonly unknown?: (name: string) => void
 }
 
