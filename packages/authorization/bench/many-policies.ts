@@ -14,9 +14,34 @@ const shapes = {
   namespaces: (i: number): Partial<Match> => ({ namespaces: [{ kind: 'exact', value: `ns-${i}` }] }),
   sources: (i: number): Partial<Match> => ({ sourceIps: [{ ip: `10.${i >> 8}.${i & 255}.0`, prefixLength: 24 }] }),
   ports: (i: number): Partial<Match> => ({ destinationPorts: [20_000 + i] }),
-  negations: (i: number): Partial<Match> => ({
-    notPrincipals: [{ kind: 'exact', value: 'td/ns/web/sa/front' }],
-    notDestinationPorts: [20_000 + i]
+  suffixes: (i: number): Partial<Match> => ({ principals: [{ kind: 'suffix', value: `/sa/a-${i}` }] }),
+  destinations: (i: number): Partial<Match> => ({
+    destinationIps: [{ ip: `10.9.${i >> 8}.${i & 255}`, prefixLength: 32 }]
+  }),
+  /** Of every length. */
+  prefixLengths: (i: number): Partial<Match> => ({
+    sourceIps: [{ ip: `10.${i >> 8}.${i & 255}.0`, prefixLength: 9 + (i % 24) }],
+    notDestinationIps: [{ ip: `10.9.${i >> 8}.${i & 255}`, prefixLength: 9 + (i % 24) }]
+  }),
+  present: (i: number): Partial<Match> => ({ principals: [{ kind: 'presence' }], destinationPorts: [20_000 + i] }),
+  notPrincipals: (): Partial<Match> => ({ notPrincipals: [{ kind: 'exact', value: 'td/ns/web/sa/front' }] }),
+  notPrefixes: (i: number): Partial<Match> => ({
+    notPrincipals: [{ kind: 'prefix', value: `td/ns/ns-${i}/` }, { kind: 'presence' }]
+  }),
+  notNamespaces: (): Partial<Match> => ({ notNamespaces: [{ kind: 'exact', value: 'web' }] }),
+  notSources: (i: number): Partial<Match> => ({
+    notSourceIps: [
+      { ip: `10.${i >> 8}.${i & 255}.0`, prefixLength: 24 },
+      { ip: '172.16.0.0', prefixLength: 16 }
+    ]
+  }),
+  notPorts: (i: number): Partial<Match> => ({ notDestinationPorts: [20_000 + i, 9_000] }),
+  /** All but one clause hold. */
+  nearly: (i: number): Partial<Match> => ({
+    notPrincipals: [{ kind: 'exact', value: `td/ns/ns-${i}/sa/a` }],
+    notDestinationPorts: [20_000 + i],
+    notSourceIps: [{ ip: `10.${i >> 8}.${i & 255}.0`, prefixLength: 24 }],
+    notServiceAccounts: [{ namespace: 'web', serviceAccount: 'front' }]
   })
 }
 

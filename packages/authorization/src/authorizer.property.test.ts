@@ -10,7 +10,8 @@ import {
 import { seeded } from '@culvert/workloads/testing'
 import { expect, it } from 'vitest'
 import { createAuthorizer, type JudgedWorkload, type Verdict } from './authorizer.ts'
-import type { Connection } from './connection-facts.ts'
+import { type Connection, connectionFacts } from './connection-facts.ts'
+import { policyList } from './policy-list.ts'
 
 type Random = ReturnType<typeof seeded>
 const pick = <Value>(next: Random, values: readonly Value[]): Value => values[next(values.length)]!
@@ -69,6 +70,17 @@ const randomPolicy = (next: Random, name: string): Authorization => ({
   dryRun: next(4) === 0,
   rules: list(next(3), (): Rule => list(next(3), () => list(next(3), () => randomMatch(next))))
 })
+
+function randomConnection(next: Random): Connection {
+  const identity: SpiffeId | undefined = next(3)
+    ? { trustDomain: pick(next, domains), namespace: pick(next, namespaces), serviceAccount: pick(next, accounts) }
+    : undefined
+  return {
+    source: { ip: pick(next, ips) },
+    destination: { ip: pick(next, ips), port: pick(next, ports) },
+    ...(identity && { identity })
+  }
+}
 
 // docs/spec/authorization.md 2 and 3, read out loud.
 const bitsOf = (ip: string): string => {
@@ -161,14 +173,7 @@ it.each([1, 2, 3, 4])('comes to the verdict of the specification, whatever the p
     for (const [key, policy] of updates) known.set(key, policy)
     for (const key of removals) known.delete(key)
     for (let i = 0; i < 30; i++) {
-      const identity: SpiffeId | undefined = next(3)
-        ? { trustDomain: pick(next, domains), namespace: pick(next, namespaces), serviceAccount: pick(next, accounts) }
-        : undefined
-      const connection: Connection = {
-        source: { ip: pick(next, ips) },
-        destination: { ip: pick(next, ips), port: pick(next, ports) },
-        ...(identity && { identity })
-      }
+      const connection = randomConnection(next)
       const workload = { namespace: pick(next, ['shop', 'root', 'other']), authorizationPolicies: pick(next, names) }
       const plain = plainVerdict([...known.values()], workload, connection)
       const verdict = authorizer.evaluate(workload, connection)
@@ -184,4 +189,20 @@ it.each([1, 2, 3, 4])('comes to the verdict of the specification, whatever the p
     }
   }
   expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(100)
+})
+
+it.each([5, 6, 7])('finds among hundreds of policies those that the specification does, in order (%i)', seed => {
+  const next = seeded(seed)
+  const policies = list(400, () => randomPolicy(next, 'p'))
+  const { hits, firstHit } = policyList(policies)
+  let found = 0
+  for (let round = 0; round < 60; round++) {
+    const connection = randomConnection(next)
+    const wanted = policies.filter(policy => policySays(policy, connection))
+    const facts = connectionFacts(connection)
+    expect(hits(facts)).toEqual(wanted)
+    expect(firstHit(facts)).toBe(wanted[0])
+    found += wanted.length
+  }
+  expect(found).toBeGreaterThan(1_000)
 })

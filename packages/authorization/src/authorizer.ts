@@ -1,7 +1,7 @@
 import type { Authorization, PolicyLookups, Workload } from '@culvert/workloads'
 import { type Connection, type ConnectionFacts, connectionFacts } from './connection-facts.ts'
-import { type CompiledPolicy, type RuleTrace, traceRules } from './compile-policy.ts'
-import { type PolicySet, policySet } from './policy-set.ts'
+import { type PolicySet, policyName, policySet } from './policy-set.ts'
+import { type RuleTrace, traceRules } from './trace-rules.ts'
 
 export type Verdict =
   | { readonly allowed: true }
@@ -94,14 +94,14 @@ function decide(
   onEvaluation: AuthorizerOptions['onEvaluation']
 ): Verdict {
   if (onEvaluation) {
-    for (const { name } of hits(policies, 'dryRunDeny', facts)) {
-      onEvaluation({ message: 'dry-run: deny policy match', policy: name })
+    for (const policy of hits(policies, 'dryRunDeny', facts)) {
+      onEvaluation({ message: 'dry-run: deny policy match', policy: policyName(policy) })
     }
   }
-  const [denied] = hits(policies, 'deny', facts)
+  const denied = firstHit(policies, 'deny', facts)
   if (denied !== undefined) {
-    onEvaluation?.({ message: 'deny policy match', policy: denied.name })
-    return { allowed: false, reason: `explicitly denied by: ${denied.name}` }
+    onEvaluation?.({ message: 'deny policy match', policy: policyName(denied) })
+    return { allowed: false, reason: `explicitly denied by: ${policyName(denied)}` }
   }
   const mustBeAllowed = policies.some(({ allow }) => allow.all.length > 0)
   if (onEvaluation) reportDryRunAllow(policies, facts, { mustBeAllowed, onEvaluation })
@@ -109,9 +109,9 @@ function decide(
     onEvaluation?.({ message: 'no allow policies, allow' })
     return { allowed: true }
   }
-  const [allowed] = hits(policies, 'allow', facts)
+  const allowed = firstHit(policies, 'allow', facts)
   if (allowed !== undefined) {
-    onEvaluation?.({ message: 'allow policy match', policy: allowed.name })
+    onEvaluation?.({ message: 'allow policy match', policy: policyName(allowed) })
     return { allowed: true }
   }
   onEvaluation?.({ message: 'no allow policies matched' })
@@ -122,14 +122,21 @@ const kinds: readonly PolicyKind[] = ['dryRunDeny', 'deny', 'dryRunAllow', 'allo
 
 function tracePolicies(sets: readonly PolicySet[], facts: ConnectionFacts): readonly PolicyTrace[] {
   const all = kinds.flatMap(kind => sets.flatMap(set => set[kind].all))
-  return all.map(compiled => {
-    const rules = traceRules(compiled, facts)
-    return { policy: compiled.policy, hit: rules.at(-1)?.holds ?? false, rules }
+  return all.map(policy => {
+    const rules = traceRules(policy, facts)
+    return { policy, hit: rules.at(-1)?.holds ?? false, rules }
   })
 }
 
-function* hits(sets: readonly PolicySet[], kind: PolicyKind, facts: ConnectionFacts): Generator<CompiledPolicy> {
-  for (const set of sets) yield* set[kind].hits(facts)
+const hits = (sets: readonly PolicySet[], kind: PolicyKind, facts: ConnectionFacts): readonly Authorization[] =>
+  sets.flatMap(set => set[kind].hits(facts))
+
+function firstHit(sets: readonly PolicySet[], kind: PolicyKind, facts: ConnectionFacts): Authorization | undefined {
+  for (const set of sets) {
+    const found = set[kind].firstHit(facts)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 function reportDryRunAllow(
@@ -141,9 +148,9 @@ function reportDryRunAllow(
   }: { mustBeAllowed: boolean; onEvaluation: NonNullable<AuthorizerOptions['onEvaluation']> }
 ): void {
   let hit = false
-  for (const { name } of hits(sets, 'dryRunAllow', facts)) {
+  for (const policy of hits(sets, 'dryRunAllow', facts)) {
     hit = true
-    onEvaluation({ message: 'dry-run: allow policy match', policy: name })
+    onEvaluation({ message: 'dry-run: allow policy match', policy: policyName(policy) })
   }
   if (!hit && !mustBeAllowed && sets.some(({ dryRunAllow }) => dryRunAllow.all.length > 0)) {
     onEvaluation({ message: 'dry-run: no allow policies match' })
@@ -154,7 +161,7 @@ function reportDryRunAllow(
 const isFiled = ({ scope, namespace }: Authorization, workloadNamespace: string): boolean =>
   scope === 'Global' || (scope === 'Namespace' && (namespace === '' || namespace === workloadNamespace))
 
-/** Sorted into sets once per change of the store, for the namespaces that are asked for. */
+/** Sorted into sets once per change, where they are asked for. */
 function policySets(store: PolicyLookups): {
   readonly ofNamespace: (namespace: string) => PolicySet
   readonly global: () => PolicySet
@@ -162,33 +169,22 @@ function policySets(store: PolicyLookups): {
 } {
   /** By the workload's own list, which many workloads share. */
   const lists = new WeakMap<readonly string[], NamedPolicies>()
-  const namespaces = new Map<string, PolicySet>()
-  let globals: PolicySet | undefined
-  let generation = store.generation()
+  /** By what the store has for a namespace, or for everyone: another map after a change of it. */
+  const filed = new WeakMap<ReadonlyMap<string, Authorization>, PolicySet>()
 
-  function forgetIfChanged(): void {
-    if (generation === store.generation()) return
-    generation = store.generation()
-    namespaces.clear()
-    globals = undefined
+  function setOf(policies: ReadonlyMap<string, Authorization>): PolicySet {
+    const known = filed.get(policies)
+    if (known !== undefined) return known
+    const set = policySet(policies.values())
+    filed.set(policies, set)
+    return set
   }
 
   return {
-    ofNamespace(namespace) {
-      forgetIfChanged()
-      const known = namespaces.get(namespace)
-      if (known !== undefined) return known
-      const set = policySet(store.ofNamespace(namespace).values())
-      namespaces.set(namespace, set)
-      return set
-    },
-    global() {
-      forgetIfChanged()
-      globals ??= policySet(store.global().values())
-      return globals
-    },
+    ofNamespace: namespace => setOf(store.ofNamespace(namespace)),
+    global: () => setOf(store.global()),
     namedBy({ namespace, authorizationPolicies }) {
-      forgetIfChanged()
+      const generation = store.generation()
       const known = lists.get(authorizationPolicies)
       if (known?.generation === generation && known.namespace === namespace) return known
       const unknown: string[] = []

@@ -19,4 +19,4 @@ export {
   type Verdict
 } from './authorizer.ts'
 export type { Connection } from './connection-facts.ts'
-export type { RuleTrace } from './compile-policy.ts'
+export type { RuleTrace } from './trace-rules.ts'

@@ -1,195 +1,227 @@
-import { type Clause, ipBytes, type Match, type StringMatch } from '@culvert/workloads'
-import { type CompiledPolicy, isHit } from './compile-policy.ts'
+import type { Authorization, Clause, Match } from '@culvert/workloads'
 import type { ConnectionFacts } from './connection-facts.ts'
+import { accountTable, type ElementTable, portTable, prefixTable, stringTable } from './element-tables.ts'
+import { isMarked, mark, type Marks } from './marks.ts'
 
-/**
- * Policies of one kind, in order, found by what they demand: a connection is shown only to those of which it has
- * something that one of their rules cannot do without, so a thousand policies for others cost nothing.
- */
+/** Policies of one kind, in order. */
 export interface PolicyList {
-  readonly all: readonly CompiledPolicy[]
-  /** Those that speak of the connection, in order. */
-  readonly hits: (facts: ConnectionFacts) => Iterable<CompiledPolicy>
+  readonly all: readonly Authorization[]
+  /** The first that speaks of the connection. */
+  readonly firstHit: (facts: ConnectionFacts) => Authorization | undefined
+  /** All that do, in order. */
+  readonly hits: (facts: ConnectionFacts) => readonly Authorization[]
 }
 
-export function policyList(all: readonly CompiledPolicy[]): PolicyList {
-  /** Positions of policies that must always be asked, and by key those that need it. */
-  const always: number[] = []
-  const byKey = new Map<string, number[]>()
-  const forms = createForms()
-  for (const [position, { policy }] of all.entries()) {
-    const demands = policy.rules.map(ruleDemand)
-    if (demands.includes(undefined)) {
-      always.push(position)
-      continue
-    }
-    const keys = new Set(demands.flatMap(demand => demand ?? []))
-    for (const key of keys) {
-      forms.note(key)
-      const text = keyText(key)
-      const positions = byKey.get(text)
-      if (positions === undefined) byKey.set(text, [position])
-      else if (positions.at(-1) !== position) positions.push(position)
-    }
+/**
+ * Every match of every policy is a bit. What a connection has (its principal, its port …) is looked up once for all of
+ * them, which gives the matches that hold as a bit set; then only rules of which one clause holds are looked at
+ * (docs/spec/authorization.md 2.2). So a policy costs a few nanoseconds, whatever it says.
+ */
+export function policyList(all: readonly Authorization[]): PolicyList {
+  let compiled: Compiled | undefined
+  const withHits = (facts: ConnectionFacts, limit: number): readonly Authorization[] => {
+    if (all.length === 0) return none
+    compiled ??= compile(all)
+    return speaking(compiled, facts, limit).map(position => all[position]!)
   }
-
-  function candidates(facts: ConnectionFacts): Iterable<number> {
-    if (byKey.size === 0) return always
-    let found: number[] | undefined
-    for (const key of forms.keysOf(facts)) {
-      const positions = byKey.get(key)
-      if (positions !== undefined) found = found === undefined ? positions : [...found, ...positions]
-    }
-    if (found === undefined) return always
-    return new Set([...always, ...found].sort((a, b) => a - b))
-  }
-
   return {
     all,
-    *hits(facts) {
-      for (const position of candidates(facts)) {
-        const policy = all[position]!
-        if (isHit(policy, facts)) yield policy
+    firstHit: facts => withHits(facts, 1)[0],
+    hits: facts => withHits(facts, all.length)
+  }
+}
+
+const none: readonly never[] = []
+
+interface Compiled {
+  /** Of policies with a rule that always holds. */
+  readonly always: readonly number[]
+  /** By match: the rule that it is the lead of. */
+  readonly ledBy: readonly CompiledRule[]
+  /** Matches of leads. */
+  readonly leads: Uint32Array
+  /** Matches that say something; one without any list never holds. */
+  readonly speaks: Uint32Array
+  readonly aspects: readonly Aspect[]
+  /** For the work of one evaluation: matches that hold, and those that one list lets through. */
+  readonly held: Uint32Array
+  readonly through: Uint32Array
+}
+
+interface CompiledRule {
+  /** Position of its policy. */
+  readonly policy: number
+  /**
+   * Where the matches of each clause are, without clauses that always hold. The lead comes first: the one that is most
+   * likely not to hold.
+   */
+  readonly clauses: readonly ClauseRange[]
+}
+
+interface ClauseRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** One pair of lists of all matches. */
+interface Aspect {
+  /** Matches whose positive list is empty, so that it lets everything through; undefined when all are. */
+  readonly free: Uint32Array | undefined
+  readonly findWanted: (facts: ConnectionFacts, found: Marks[]) => void
+  /** Undefined when there is no negative list. */
+  readonly findUnwanted: ((facts: ConnectionFacts, found: Marks[]) => void) | undefined
+}
+
+function compile(policies: readonly Authorization[]): Compiled {
+  const matches: Match[] = []
+  const rules: CompiledRule[] = []
+  const always: number[] = []
+  for (const [policy, { rules: written }] of policies.entries()) {
+    for (const rule of written) {
+      const clauses = rule.filter(clause => clause.length > 0).sort((a, b) => likelihood(a) - likelihood(b))
+      const ranges = clauses.map(clause => {
+        const start = matches.length
+        for (const match of clause) matches.push(match)
+        return { start, end: matches.length }
+      })
+      if (ranges.length > 0) rules.push({ policy, clauses: ranges })
+      else if (always.at(-1) !== policy) always.push(policy)
+    }
+  }
+  const words = Math.ceil(matches.length / 32)
+  const speaks = new Uint32Array(words)
+  for (const [position, match] of matches.entries()) {
+    if (Object.values(match).some(list => list.length > 0)) mark(speaks, position)
+  }
+  const leads = new Uint32Array(words)
+  const ledBy: CompiledRule[] = []
+  for (const rule of rules) {
+    const [lead] = rule.clauses
+    for (let match = lead!.start; match < lead!.end; match++) {
+      mark(leads, match)
+      ledBy[match] = rule
+    }
+  }
+  const aspects = aspectsOf(matches, words)
+  return { always, ledBy, leads, speaks, aspects, held: new Uint32Array(words), through: new Uint32Array(words) }
+}
+
+/** Negative lists let most connections through. */
+const likelihood = (clause: Clause): number => (clause.every(wantsSomething) ? 0 : 1)
+
+const wantsSomething = (match: Match): boolean =>
+  match.principals.length > 0 ||
+  match.serviceAccounts.length > 0 ||
+  match.sourceIps.length > 0 ||
+  match.namespaces.length > 0 ||
+  match.destinationPorts.length > 0 ||
+  match.destinationIps.length > 0
+
+/** Those that let fewest through come first: after them there is often nothing left to ask. */
+function aspectsOf(matches: readonly Match[], words: number): readonly Aspect[] {
+  function aspect<Element, Value>(
+    lists: (match: Match) => readonly [wanted: readonly Element[], unwanted: readonly Element[]],
+    table: (words: number) => ElementTable<Element, Value>,
+    read: (facts: ConnectionFacts) => Value
+  ): readonly Aspect[] {
+    const free = new Uint32Array(words)
+    const wanted = table(words)
+    const unwanted = table(words)
+    let [anyWanted, anyUnwanted] = [false, false]
+    for (const [position, match] of matches.entries()) {
+      const [positive, negative] = lists(match)
+      for (const element of positive) wanted.add(element, position)
+      for (const element of negative) unwanted.add(element, position)
+      if (positive.length === 0) mark(free, position)
+      else anyWanted = true
+      anyUnwanted ||= negative.length > 0
+    }
+    if (!anyWanted && !anyUnwanted) return []
+    return [
+      {
+        free: anyWanted ? free : undefined,
+        findWanted: (facts, found) => wanted.find(read(facts), found),
+        findUnwanted: anyUnwanted ? (facts, found) => unwanted.find(read(facts), found) : undefined
       }
+    ]
+  }
+  return [
+    aspect(
+      m => [m.principals, m.notPrincipals],
+      stringTable,
+      facts => facts.principal
+    ),
+    aspect(
+      m => [m.serviceAccounts, m.notServiceAccounts],
+      accountTable,
+      facts => facts
+    ),
+    aspect(
+      m => [m.sourceIps, m.notSourceIps],
+      prefixTable,
+      facts => facts.sourceIp()
+    ),
+    aspect(
+      m => [m.namespaces, m.notNamespaces],
+      stringTable,
+      facts => facts.namespace
+    ),
+    aspect(
+      m => [m.destinationPorts, m.notDestinationPorts],
+      portTable,
+      facts => facts.port
+    ),
+    aspect(
+      m => [m.destinationIps, m.notDestinationIps],
+      prefixTable,
+      facts => facts.destinationIp()
+    )
+  ].flat()
+}
+
+/** Positions of policies, in order, at most so many. Plain loops: this is what every connection pays. */
+function speaking(compiled: Compiled, facts: ConnectionFacts, limit: number): number[] {
+  const { ledBy, leads, always } = compiled
+  const held = holdingMatches(compiled, facts)
+  const found: number[] = []
+  for (let i = 0; i < held.length && found.length < limit; i++) {
+    for (let left = held[i]! & leads[i]!; left !== 0 && found.length < limit; left &= left - 1) {
+      const { policy, clauses } = ledBy[i * 32 + 31 - Math.clz32(left & -left)]!
+      if (found.at(-1) !== policy && allHold(held, clauses)) found.push(policy)
     }
   }
+  if (always.length === 0) return found
+  return [...new Set([...found, ...always])].sort((a, b) => a - b).slice(0, limit)
 }
 
-/** Something that a connection has or has not. */
-type Key =
-  | { readonly of: 'namespace' | 'principal'; readonly match: StringMatch }
-  | { readonly of: 'account'; readonly value: string }
-  | { readonly of: 'source' | 'destination'; readonly bytes: Uint8Array; readonly bits: number }
-  | { readonly of: 'port'; readonly value: number }
-
-/** One of these the connection must have, or the rule does not hold; undefined when nothing of the sort can be said. */
-function ruleDemand(rule: readonly Clause[]): readonly Key[] | undefined {
-  let best: Demand | undefined
-  for (const clause of rule) {
-    const demand = clauseDemand(clause)
-    if (demand !== undefined && (best === undefined || demand.rank < best.rank)) best = demand
+function allHold(held: Uint32Array, clauses: readonly ClauseRange[]): boolean {
+  for (const { start, end } of clauses) {
+    let match = start
+    while (match < end && !isMarked(held, match)) match++
+    if (match === end) return false
   }
-  return best?.keys
+  return true
 }
 
-/** Lower ranks are shared by fewer connections. */
-interface Demand {
-  readonly rank: number
-  readonly keys: readonly Key[]
-}
+const marks: Marks[] = []
 
-/** Of a clause one match must hit, so it demands what any of them does; matches that say nothing never hit. */
-function clauseDemand(clause: Clause): Demand | undefined {
-  if (clause.length === 0) return undefined
-  let rank = 0
-  const keys: Key[] = []
-  for (const match of clause) {
-    if (Object.values(match).every(list => list.length === 0)) continue
-    const demand = matchDemand(match)
-    if (demand === undefined) return undefined
-    rank = Math.max(rank, demand.rank)
-    keys.push(...demand.keys)
-  }
-  return { rank, keys }
-}
-
-/** Every positive list must be hit: the one that fewest connections hit will do. */
-function matchDemand(match: Match): Demand | undefined {
-  const strings = (of: 'namespace' | 'principal', list: readonly StringMatch[]): readonly Key[] =>
-    list.map(element => ({ of, match: element }))
-  const prefixes = (of: 'source' | 'destination', list: Match['sourceIps']): readonly Key[] =>
-    list.map(({ ip, prefixLength }) => ({ of, bytes: ipBytes(ip), bits: prefixLength }))
-  const lists: readonly (readonly Key[])[] = [
-    strings('principal', match.principals),
-    match.serviceAccounts.map(({ namespace, serviceAccount }) => ({
-      of: 'account',
-      value: accountText(namespace, serviceAccount)
-    })),
-    prefixes('source', match.sourceIps),
-    strings('namespace', match.namespaces),
-    prefixes('destination', match.destinationIps),
-    match.destinationPorts.map(value => ({ of: 'port', value }))
-  ]
-  let best: Demand | undefined
-  for (const [order, keys] of lists.entries()) {
-    if (keys.length === 0) continue
-    const rank = order + (keys.some(isWide) ? lists.length : 0)
-    if (best === undefined || rank < best.rank) best = { rank, keys }
-  }
-  return best
-}
-
-/** What most connections have. */
-const isWide = (key: Key): boolean =>
-  'match' in key ? key.match.kind === 'presence' : 'bits' in key ? key.bits < 8 : false
-
-const accountText = (namespace: string, serviceAccount: string): string => JSON.stringify([namespace, serviceAccount])
-
-function keyText(key: Key): string {
-  switch (key.of) {
-    case 'account':
-      return `account ${key.value}`
-    case 'port':
-      return `port ${key.value}`
-    case 'source':
-    case 'destination':
-      return prefixText(key.of, key.bytes, key.bits)
-    default:
-      return key.match.kind === 'presence'
-        ? `${key.of} present`
-        : `${key.of} ${key.match.kind} ${key.match.value.length} ${key.match.value}`
-  }
-}
-
-function prefixText(of: 'source' | 'destination', bytes: Uint8Array, bits: number): string {
-  let text = `${of} ${bytes.length} ${bits}`
-  for (let i = 0; i * 8 < bits; i++) text += ` ${bytes[i]! & (0xff << Math.max(0, 8 * (i + 1) - bits))}`
-  return text
-}
-
-/**
- * Which forms of keys there are, so that a connection's own keys can be looked up: how long prefixes are of each kind.
- */
-function createForms(): {
-  readonly note: (key: Key) => void
-  readonly keysOf: (facts: ConnectionFacts) => Iterable<string>
-} {
-  const lengths = {
-    namespace: { prefix: new Set<number>(), suffix: new Set<number>() },
-    principal: { prefix: new Set<number>(), suffix: new Set<number>() }
-  }
-  const bits = { source: new Set<number>(), destination: new Set<number>() }
-
-  function* stringKeys(of: 'namespace' | 'principal', value: string): Generator<string> {
-    yield `${of} exact ${value.length} ${value}`
-    if (value !== '') yield `${of} present`
-    for (const length of lengths[of].prefix)
-      if (length <= value.length) yield `${of} prefix ${length} ${value.slice(0, length)}`
-    for (const length of lengths[of].suffix)
-      if (length <= value.length) yield `${of} suffix ${length} ${value.slice(value.length - length)}`
-  }
-
-  function* prefixKeys(of: 'source' | 'destination', address: () => Uint8Array): Generator<string> {
-    if (bits[of].size === 0) return
-    const bytes = address()
-    for (const length of bits[of]) if (length <= bytes.length * 8) yield prefixText(of, bytes, length)
-  }
-
-  return {
-    note(key) {
-      if ('match' in key) {
-        if (key.match.kind === 'prefix' || key.match.kind === 'suffix')
-          lengths[key.of][key.match.kind].add(key.match.value.length)
-      } else if ('bits' in key) bits[key.of].add(key.bits)
-    },
-    *keysOf(facts) {
-      const { namespace, principal, serviceAccount, port } = facts
-      yield* stringKeys('namespace', namespace)
-      if (principal !== undefined) yield* stringKeys('principal', principal)
-      if (serviceAccount !== undefined) yield `account ${accountText(namespace, serviceAccount)}`
-      yield* prefixKeys('source', facts.sourceIp)
-      yield* prefixKeys('destination', facts.destinationIp)
-      yield `port ${port}`
+function holdingMatches({ speaks, aspects, held, through }: Compiled, facts: ConnectionFacts): Uint32Array {
+  held.set(speaks)
+  for (const { free, findWanted, findUnwanted } of aspects) {
+    if (free !== undefined) {
+      through.set(free)
+      marks.length = 0
+      findWanted(facts, marks)
+      for (const found of marks) found.setIn(through)
+      let left = 0
+      for (let i = 0; i < held.length; i++) left |= held[i]! &= through[i]!
+      if (left === 0) break
     }
+    if (findUnwanted === undefined) continue
+    marks.length = 0
+    findUnwanted(facts, marks)
+    for (const found of marks) found.clearIn(held)
   }
+  marks.length = 0
+  return held
 }

@@ -1,5 +1,4 @@
 import type { Authorization } from '@culvert/workloads'
-import { type CompiledPolicy, compilePolicy } from './compile-policy.ts'
 import { type PolicyList, policyList } from './policy-list.ts'
 
 /** Policies of one place (a namespace, everywhere, one workload's names), ready for evaluation. */
@@ -10,20 +9,16 @@ export interface PolicySet {
   readonly dryRunAllow: PolicyList
 }
 
-/** Policies never change, only which of them there are: each is compiled once. */
-const compiledPolicies = new WeakMap<Authorization, CompiledPolicy>()
-
 export function policySet(policies: Iterable<Authorization>): PolicySet {
-  const deny: CompiledPolicy[] = []
-  const allow: CompiledPolicy[] = []
-  const dryRunDeny: CompiledPolicy[] = []
-  const dryRunAllow: CompiledPolicy[] = []
+  const deny: Authorization[] = []
+  const allow: Authorization[] = []
+  const dryRunDeny: Authorization[] = []
+  const dryRunAllow: Authorization[] = []
   for (const policy of policies) {
-    const compiled = compiledOnce(policy)
     const enforced = policy.action === 'Deny' ? deny : allow
     const dryRun = policy.action === 'Deny' ? dryRunDeny : dryRunAllow
     const list = policy.dryRun ? dryRun : enforced
-    list.push(compiled)
+    list.push(policy)
   }
   return {
     deny: policyList(deny),
@@ -33,10 +28,4 @@ export function policySet(policies: Iterable<Authorization>): PolicySet {
   }
 }
 
-function compiledOnce(policy: Authorization): CompiledPolicy {
-  const known = compiledPolicies.get(policy)
-  if (known !== undefined) return known
-  const compiled = compilePolicy(policy)
-  compiledPolicies.set(policy, compiled)
-  return compiled
-}
+export const policyName = ({ namespace, name }: Authorization): string => `${namespace}/${name}`

@@ -38,6 +38,17 @@ describe('the policy store', () => {
     expect(store.policy('shop/p')).toBeUndefined()
   })
 
+  it('has another map for a namespace that changed, the same for others, and leaves what it gave', () => {
+    const store = createPolicyStore()
+    store.apply({ updates: [policy('p'), policy('q', { namespace: 'web' })], removals: [] })
+    const [shop, web, everyone] = [store.ofNamespace('shop'), store.ofNamespace('web'), store.global()]
+    store.apply({ updates: [policy('r'), policy('s')], removals: ['shop/p'] })
+    expect([...shop.keys()]).toEqual(['shop/p'])
+    expect([...store.ofNamespace('shop').keys()]).toEqual(['shop/r', 'shop/s'])
+    expect(store.ofNamespace('web')).toBe(web)
+    expect(store.global()).toBe(everyone)
+  })
+
   it('tells of changes, deletions of unknown names included, and of nothing else', () => {
     const store = createPolicyStore()
     let changes = 0

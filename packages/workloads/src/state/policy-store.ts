@@ -11,9 +11,9 @@ export interface PolicyStore extends PolicyLookups {
 
 export interface PolicyLookups {
   readonly policy: (key: string) => Authorization | undefined
-  /** Namespace-wide policies, by key. */
+  /** Namespace-wide policies, by key. Another map after a change of them, and only then. */
   readonly ofNamespace: (namespace: string) => ReadonlyMap<string, Authorization>
-  /** Policies for everyone, by key. */
+  /** Policies for everyone, by key; likewise. */
   readonly global: () => ReadonlyMap<string, Authorization>
   /** Differs after every change: for those who keep something made from policies. */
   readonly generation: () => number
@@ -29,6 +29,18 @@ export function createPolicyStore(): PolicyStore {
   const namespaces = new Map<string, Map<string, Authorization>>()
   const listeners = new Set<() => void>()
   let generation = 0
+  /** Maps made since nobody can have seen them. */
+  const unseen = new Set<ReadonlyMap<string, Authorization>>()
+
+  /** The namespace's own map, to be changed. */
+  function filedIn(namespace: string): Map<string, Authorization> {
+    const filed = namespaces.get(namespace)
+    if (filed !== undefined && unseen.has(filed)) return filed
+    const own = new Map(filed)
+    unseen.add(own)
+    namespaces.set(namespace, own)
+    return own
+  }
 
   function remove(key: string): void {
     const previous = policies.get(key)
@@ -36,19 +48,16 @@ export function createPolicyStore(): PolicyStore {
     policies.delete(key)
     const namespace = filedUnder(previous)
     if (namespace === undefined) return
-    const filed = namespaces.get(namespace)
-    filed?.delete(key)
-    if (filed?.size === 0) namespaces.delete(namespace)
+    const filed = filedIn(namespace)
+    filed.delete(key)
+    if (filed.size === 0) namespaces.delete(namespace)
   }
 
   function insert(key: string, policy: Authorization): void {
     remove(key)
     policies.set(key, policy)
     const namespace = filedUnder(policy)
-    if (namespace === undefined) return
-    const filed = namespaces.get(namespace)
-    if (filed === undefined) namespaces.set(namespace, new Map([[key, policy]]))
-    else filed.set(key, policy)
+    if (namespace !== undefined) filedIn(namespace).set(key, policy)
   }
 
   return {
@@ -61,6 +70,7 @@ export function createPolicyStore(): PolicyStore {
       if (updates.length === 0 && removals.length === 0) return false
       for (const [key, policy] of updates) insert(key, policy)
       for (const key of removals) remove(key)
+      unseen.clear()
       generation++
       for (const listener of listeners) listener()
       return true

@@ -1,8 +1,9 @@
 import { parseSpiffeId } from '@culvert/spiffe'
 import { type Authorization, type Cidr, emptyMatch, type Match, type Rule, type StringMatch } from '@culvert/workloads'
 import { describe, expect, it } from 'vitest'
-import { compilePolicy, isHit } from './compile-policy.ts'
 import { connectionFacts } from './connection-facts.ts'
+import { policyList } from './policy-list.ts'
+import { traceRules } from './trace-rules.ts'
 
 const exact = (value: string): StringMatch => ({ kind: 'exact', value })
 const prefix = (value: string): StringMatch => ({ kind: 'prefix', value })
@@ -29,7 +30,11 @@ function matches(rules: readonly Rule[], { identity, source, destination, port }
     destination: { ip: destination ?? '10.9.0.7', port: port ?? 80 },
     identity: identity === undefined ? undefined : parseSpiffeId(identity)
   })
-  return isHit(compilePolicy(policy), facts)
+  const list = policyList([policy])
+  const hit = list.firstHit(facts) !== undefined
+  expect(list.hits(facts)).toHaveLength(hit ? 1 : 0)
+  expect(traceRules(policy, facts).at(-1)?.holds ?? false).toBe(hit)
+  return hit
 }
 
 const front = 'spiffe://mesh.demo/ns/web/sa/front'

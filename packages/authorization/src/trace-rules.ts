@@ -1,48 +1,6 @@
-import type { Authorization, Clause, Match } from '@culvert/workloads'
+import type { Authorization, Match } from '@culvert/workloads'
 import type { ConnectionFacts } from './connection-facts.ts'
 import { anyPort, anyPrefix, anyServiceAccount, anyString, type Test } from './predicates.ts'
-
-/** A policy ready for evaluation, shaped as it was written. */
-export interface CompiledPolicy {
-  /** `namespace/name`, for messages. */
-  readonly name: string
-  readonly policy: Authorization
-  readonly rules: readonly (readonly CompiledClause[])[]
-}
-
-/** One test per match; none for a match that says nothing, which never hits. */
-export type CompiledClause = readonly (Test<ConnectionFacts> | undefined)[]
-
-export function compilePolicy(policy: Authorization): CompiledPolicy {
-  return {
-    name: `${policy.namespace}/${policy.name}`,
-    policy,
-    rules: policy.rules.map(clauses => clauses.map((clause: Clause) => clause.map(compileMatch)))
-  }
-}
-
-/**
- * Whether a policy speaks of a connection: docs/spec/authorization.md 2.2. No rules: never. No clauses: always. Plain
- * loops, because where no index helps this runs a thousand times per connection.
- */
-export function isHit({ rules }: CompiledPolicy, facts: ConnectionFacts): boolean {
-  for (const rule of rules) if (ruleHolds(rule, facts)) return true
-  return false
-}
-
-function ruleHolds(rule: readonly CompiledClause[], facts: ConnectionFacts): boolean {
-  for (const clause of rule) if (!clauseHolds(clause, facts)) return false
-  return true
-}
-
-/** No matches: always. */
-const clauseHolds = (clause: CompiledClause, facts: ConnectionFacts): boolean =>
-  clause.length === 0 || hittingMatch(clause, facts) >= 0
-
-function hittingMatch(clause: CompiledClause, facts: ConnectionFacts): number {
-  for (let i = 0; i < clause.length; i++) if (clause[i]?.(facts) === true) return i
-  return -1
-}
 
 export interface RuleTrace {
   readonly holds: boolean
@@ -50,14 +8,17 @@ export interface RuleTrace {
   readonly clauses: readonly { readonly holds: boolean; readonly match?: number }[]
 }
 
-/** How `isHit` comes to its answer; a list that ends with the first rule that holds. */
-export function traceRules({ rules }: CompiledPolicy, facts: ConnectionFacts): readonly RuleTrace[] {
+/**
+ * How a policy comes to speak of a connection or not, read as it is written (docs/spec/authorization.md 2.2): no rules,
+ * never; no clauses, always. Ends with the first rule that holds. For explanations: verdicts are `policyList`'s.
+ */
+export function traceRules({ rules }: Authorization, facts: ConnectionFacts): readonly RuleTrace[] {
   const traces: RuleTrace[] = []
   for (const rule of rules) {
     const clauses: RuleTrace['clauses'][number][] = []
     for (const clause of rule) {
-      const match = hittingMatch(clause, facts)
-      clauses.push({ holds: clauseHolds(clause, facts), ...(match >= 0 && { match }) })
+      const match = clause.findIndex(candidate => matchTest(candidate)?.(facts))
+      clauses.push({ holds: clause.length === 0 || match >= 0, ...(match >= 0 && { match }) })
       if (!clauses.at(-1)?.holds) break
     }
     const holds = clauses.every(clause => clause.holds)
@@ -68,7 +29,7 @@ export function traceRules({ rules }: CompiledPolicy, facts: ConnectionFacts): r
 }
 
 /** Undefined for a match whose every list is empty. */
-function compileMatch(match: Match): Test<ConnectionFacts> | undefined {
+function matchTest(match: Match): Test<ConnectionFacts> | undefined {
   const tests = [
     pair(match.namespaces, match.notNamespaces, list => ofNamespace(anyString(list))),
     pair(match.principals, match.notPrincipals, list => ofPrincipal(anyString(list))),
