@@ -105,6 +105,7 @@ export {
 export type { WorkloadListing, WorkloadLookups } from './state/lookups.ts'
 export type { ServiceDefinition } from './conversion/service.ts'
 export { waitForLocalWorkload } from './state/local-workload-wait.ts'
+export { createTurns, type Turns } from './state/turns.ts'
 export { createPolicyStore, type PolicyChanges, type PolicyLookups, type PolicyStore } from './state/policy-store.ts'
 export {
   type AddressChanges,

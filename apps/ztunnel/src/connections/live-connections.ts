@@ -31,8 +31,8 @@ export interface LiveConnections {
   readonly addInbound: (id: ConnectionId, connection: LiveInbound) => void
   readonly addOutbound: (id: ConnectionId, connection: LiveOutbound) => void
   readonly remove: (id: ConnectionId) => void
-  /** After a policy change: docs/spec/authorization.md 3.6. */
-  readonly judgeAgain: () => void
+  /** After a policy change (docs/spec/authorization.md 3.6): a step for each connection, since there may be thousands. */
+  readonly judgeAgain: () => Iterable<void>
   readonly dump: () => { readonly inbound: readonly ConnectionEntry[]; readonly outbound: readonly ConnectionEntry[] }
 }
 
@@ -46,8 +46,11 @@ export function createLiveConnections(): LiveConnections {
       inbound.delete(id)
       outbound.delete(id)
     },
-    judgeAgain: () => {
-      for (const connection of [...inbound.values()]) if (!connection.judge().allowed) connection.cut()
+    *judgeAgain() {
+      for (const connection of inbound.values()) {
+        if (!connection.judge().allowed) connection.cut()
+        yield
+      }
     },
     dump: () => ({
       inbound: distinct([...inbound.values()].map(connection => connection.entry())),

@@ -424,10 +424,10 @@ describe('inbound', () => {
     const { handler, policies, live, cut } = scene({ pod })
     await handler.stream(stream)
     await handler.stream({ ...stream, id: 3, peerIdentity: 'spiffe://cluster.local/ns/shop/sa/other' })
-    live.judgeAgain()
+    for (const _step of live.judgeAgain());
     expect(cut).toEqual([])
     policies.apply({ updates: [['shop/no-cart', denyCart]], removals: [] })
-    live.judgeAgain()
+    for (const _step of live.judgeAgain());
     expect(cut).toEqual([2])
   })
 

@@ -4,7 +4,7 @@ import { parseHosts, parseResolvConf } from '@culvert/dns'
 import { currentNetns, listenTcp } from '@culvert/netns'
 import { createMetrics, createReadiness, type HttpServer, type Log } from '@culvert/telemetry'
 import { createDataPath } from '@culvert/tunnel'
-import { createPolicyStore, createWorkloadIndex } from '@culvert/workloads'
+import { createPolicyStore, createTurns, createWorkloadIndex, type PolicyStore } from '@culvert/workloads'
 import { createAdminServers } from '../admin/admin-server.ts'
 import { configDump } from '../admin/config-dump.ts'
 import { explainResponse } from '../explain/explain-query.ts'
@@ -17,6 +17,7 @@ import { createPodStates } from '../pods/pod-states.ts'
 import { createSharedPods } from '../pods/shared-pods.ts'
 import { createProfiler } from '../profiling/profiler.ts'
 import type { Settings } from '../settings/settings.ts'
+import type { LiveConnections } from '../connections/live-connections.ts'
 import { createNodeCertificates, followWorkloads } from './certificates.ts'
 import { createNodeDiscovery } from './discovery.ts'
 import { createHostnameResolver } from './hostname-resolver.ts'
@@ -128,9 +129,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
 
   const states = createPodStates()
   const own: StartedPod[] = []
-  policies.watch(() => {
-    for (const live of [...states.live(), ...own.map(pod => pod.live)]) live.judgeAgain()
-  })
+  judgeAgainInTurns(policies, () => [...states.live(), ...own.map(pod => pod.live)])
   const sharedPods = shared
     ? createSharedPods({
         starter,
@@ -202,6 +201,21 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
       return stopping
     }
   }
+}
+
+/** After every change of policies all live connections are judged by what holds then, while new ones are served. */
+function judgeAgainInTurns(policies: PolicyStore, live: () => readonly LiveConnections[]): void {
+  const turns = createTurns()
+  let waiting = false
+  function* judgeAll(): Generator<void> {
+    waiting = false
+    for (const connections of live()) yield* connections.judgeAgain()
+  }
+  policies.watch(() => {
+    if (waiting) return
+    waiting = true
+    void turns.take(judgeAll())
+  })
 }
 
 /** Binds all or none. */
