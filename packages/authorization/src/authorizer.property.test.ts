@@ -7,7 +7,7 @@ import {
   type Rule,
   type StringMatch
 } from '@culvert/workloads'
-import { seeded } from '@culvert/workloads/testing'
+import { seeded } from '@culvert/testing'
 import { expect, it } from 'vitest'
 import { createAuthorizer, type JudgedWorkload, type Verdict } from './authorizer.ts'
 import { type Connection, connectionFacts } from './connection-facts.ts'
@@ -83,14 +83,16 @@ function randomConnection(next: Random): Connection {
 }
 
 // docs/spec/authorization.md 2 and 3, read out loud.
+const mapped = '::ffff:'
+const unmapped = (ip: string): string => (ip.startsWith(mapped) ? ip.slice(mapped.length) : ip)
 const bitsOf = (ip: string): string => {
-  const plain = ip.startsWith('::ffff:') ? ip.slice(7) : ip
-  if (plain.includes('.'))
-    return plain
+  if (ip.startsWith(mapped)) return '0'.repeat(80) + '1'.repeat(16) + bitsOf(unmapped(ip))
+  if (ip.includes('.'))
+    return ip
       .split('.')
       .map(part => Number(part).toString(2).padStart(8, '0'))
       .join('')
-  const [head = '', tail = ''] = plain.split('::')
+  const [head = '', tail = ''] = ip.split('::')
   const groups = (text: string): string[] => (text === '' ? [] : text.split(':'))
   const zeros = list(8 - groups(head).length - groups(tail).length, () => '0')
   return [...groups(head), ...zeros, ...groups(tail)]
@@ -109,8 +111,7 @@ function matchesSay(match: Match, { source, destination, identity }: Connection)
     (address: string) =>
     ({ ip, prefixLength }: Cidr) => {
       // A policy that names a mapped address never speaks of an IPv4 one.
-      if (ip.startsWith('::ffff:')) return false
-      const bits = bitsOf(address)
+      const bits = bitsOf(unmapped(address))
       return bits.length === bitsOf(ip).length && bits.startsWith(bitsOf(ip).slice(0, prefixLength))
     }
   const holds = <Element>(

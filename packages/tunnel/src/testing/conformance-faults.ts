@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ConnectionDecision, StreamDecision } from '../data-path.ts'
-import { type Random, seededRandom } from './random.ts'
+import { type Random, seededRandom } from '@culvert/testing'
 import { type Direction, type Roughness, roughRelay } from './rough-relay.ts'
 import { Load, pause } from './soak-load.ts'
 import { direct, echo, readAll, type TestMesh } from './test-mesh.ts'

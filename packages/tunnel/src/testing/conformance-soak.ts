@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { seededRandom } from './random.ts'
+import { seededRandom } from '@culvert/testing'
 import { soak } from './soak-run.ts'
 import type { TestMesh } from './test-mesh.ts'
 

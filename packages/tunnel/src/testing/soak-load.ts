@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import net from 'node:net'
 import type { Endpoint } from '../data-path.ts'
-import type { Random } from './random.ts'
+import type { Random } from '@culvert/testing'
 
 /** One piece of load over one captured connection; resolves when both ends of it are over. */
 export interface Exchange {

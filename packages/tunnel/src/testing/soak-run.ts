@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import type { Endpoint } from '../data-path.ts'
-import type { Random } from './random.ts'
+import type { Random } from '@culvert/testing'
 import { type RoughRelay, roughRelay } from './rough-relay.ts'
 import { type Exchange, Load, pause } from './soak-load.ts'
 import { direct, echo, type TestMesh } from './test-mesh.ts'

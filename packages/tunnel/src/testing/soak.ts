@@ -1,5 +1,5 @@
 import { createDataPath } from '../index.ts'
-import { seededRandom } from './random.ts'
+import { seededRandom } from '@culvert/testing'
 import { descriptors, soak } from './soak-run.ts'
 import { createTestIdentities, TestMesh } from './test-mesh.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parse, parseDocument } from 'yaml'
-import { seeded } from '../testing/seeded.ts'
+import { seeded } from '@culvert/testing'
 import { blockItems } from './block-items.ts'
 import { blockValue, notSimple } from './block-value.ts'
 

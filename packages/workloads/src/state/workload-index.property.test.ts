@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { PortMap, Service, ServiceEndpoint, Workload } from '../model/workload.ts'
 import { aService, aWorkload } from '../testing/fixtures.ts'
-import { seeded } from '../testing/seeded.ts'
+import { seeded } from '@culvert/testing'
 import { type AddressChanges, type AddressUpdate, createWorkloadIndex, type WorkloadIndex } from './workload-index.ts'
 
 type Random = ReturnType<typeof seeded>

@@ -5,4 +5,3 @@
  */
 export { aService, aWorkload, ports, serviceUpdate, workloadUpdate } from './fixtures.ts'
 export { type MeshSize, writeMeshFile } from './mesh-file.ts'
-export { seeded } from './seeded.ts'

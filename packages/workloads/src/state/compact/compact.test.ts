@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seeded } from '../../testing/seeded.ts'
+import { seeded } from '@culvert/testing'
 import { createPool } from './pool.ts'
 import { createRecordArena } from './record-arena.ts'
 import { createSlotTable, hashOf } from './slot-table.ts'

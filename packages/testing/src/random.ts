@@ -17,9 +17,14 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 
+  /** A whole number from 0 up to, but not including, `limit`. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit)
+  }
+
   /** A whole number of both bounds and what lies between. */
   between(least: number, most: number): number {
-    return least + Math.floor(this.next() * (most - least + 1))
+    return least + this.below(most - least + 1)
   }
 
   chance(probability: number): boolean {
@@ -27,7 +32,7 @@ export class Random {
   }
 
   pick<T>(from: readonly T[]): T {
-    return from[this.between(0, from.length - 1)]!
+    return from[this.below(from.length)]!
   }
 
   bytes(count: number): Buffer {
@@ -35,6 +40,12 @@ export class Random {
     for (let at = 0; at < count; at++) bytes[at] = this.next() * 256
     return bytes
   }
+}
+
+/** `Random.below` of a new generator, for tests that ask for nothing else. */
+export function seeded(seed: number): (limit: number) => number {
+  const random = new Random(seed)
+  return limit => random.below(limit)
 }
 
 /** Of CULVERT_SEED, else of the clock; printed, for the log of a run that fails. */
