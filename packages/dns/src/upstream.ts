@@ -108,7 +108,7 @@ async function overTcp(
  * Undefined for what is no answer to our question: another id, no response, another question, or the same name in
  * another case than we sent it. An error for a reply of the right id that cannot be read.
  */
-function matchingReply(bytes: Buffer, id: number, question: Question): Message | DnsError | undefined {
+export function matchingReply(bytes: Buffer, id: number, question: Question): Message | DnsError | undefined {
   const header = readHeader(bytes)
   if (header === undefined || header.id !== id || !header.response || header.opcode !== 0) return undefined
   const sent = Buffer.concat([question.wire, Buffer.of(question.type >> 8, question.type & 0xff)])
