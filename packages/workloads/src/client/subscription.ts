@@ -2,6 +2,7 @@ import { WorkloadsError } from '../errors.ts'
 import type { DeltaResponse } from '../messages/delta-response.ts'
 import { encodeDeltaRequest } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, NodeMessage, ResourceMessage } from '../messages/discovery-messages.ts'
+import { plainText } from '../plain-text.ts'
 import { createTurns } from '../state/turns.ts'
 import type { Demands } from './demands.ts'
 import type { RejectedResource, ResourceHandler } from './resource-handler.ts'
@@ -136,5 +137,5 @@ function errorText(rejections: readonly RejectedResource[]): string {
     if (text.length > maxErrorText) break
     text += `${text && '; '}${name}: ${reason}`
   }
-  return text.slice(0, maxErrorText)
+  return plainText(text, maxErrorText)
 }

@@ -1,6 +1,10 @@
 import { WorkloadsError } from '../errors.ts'
+import { plainText } from '../plain-text.ts'
 
-export const rejected = (reason: string): WorkloadsError => new WorkloadsError('WORKLOADS_REJECTED', reason)
+const maxReason = 500
+
+export const rejected = (reason: string): WorkloadsError =>
+  new WorkloadsError('WORKLOADS_REJECTED', plainText(reason, maxReason))
 
 /** The name for a number of an enum; anything unknown rejects the resource. */
 export function known<Name>(names: Readonly<Record<number, Name>>, value: number | undefined, field: string): Name {

@@ -16,7 +16,8 @@ export function blockValue(text: string): unknown {
   try {
     return readItem(text)
   } catch (error) {
-    if (error === doubt) return notSimple
+    // The other: too deep.
+    if (error === doubt || error instanceof RangeError) return notSimple
     throw error
   }
 }

@@ -30,10 +30,18 @@ export function readLocalConfig(chunks: () => Iterable<string>, sink: LocalConfi
   }
 }
 
-function parsedDocument(yaml: string): ReturnType<typeof import('yaml').parseDocument> {
+/** What a document says, or what is wrong with it. */
+function parsed(yaml: string): { readonly value: unknown; readonly problem?: Error } {
   // Few need the parser, and it costs 3 MB.
   const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
-  return parseDocument(yaml, { customTags: [...stringMatchTags], logLevel: 'error' })
+  try {
+    const document = parseDocument(yaml, { customTags: [...stringMatchTags], logLevel: 'error' })
+    const [problem] = [...document.errors, ...document.warnings]
+    return problem === undefined ? { value: document.toJS() } : { value: undefined, problem }
+  } catch (error) {
+    // Aliases of nothing or too many, and what is nested too deep, show only here.
+    return { value: undefined, problem: error instanceof Error ? error : new Error(String(error)) }
+  }
 }
 
 function readItem(item: BlockItem, sink: LocalConfigSink): void {
@@ -49,17 +57,16 @@ function readItem(item: BlockItem, sink: LocalConfigSink): void {
 /** An item that refers to others, or that is wrong somehow, is for the whole file to explain. */
 function parsedAlone({ text }: BlockItem): unknown {
   if (/[&*]/.test(text)) throw new NotBlockStyle('may have anchors or aliases')
-  const document = parsedDocument(text)
-  const value: unknown = document.errors.length + document.warnings.length > 0 ? undefined : document.toJS()
+  const { value } = parsed(text)
   if (!Array.isArray(value) || value.length !== 1) throw new NotBlockStyle('not one item')
   return value[0]
 }
 
 function readWhole(yaml: string, sink: LocalConfigSink): void {
-  const document = parsedDocument(yaml)
-  const [problem] = [...document.errors, ...document.warnings]
-  if (problem !== undefined) throw complaint(problem.message, { cause: problem })
-  fields({ place: theFile, value: document.toJS() ?? {} }, ({ optional }) => {
+  const { value, problem } = parsed(yaml)
+  // The lines after the first are a piece of the file.
+  if (problem !== undefined) throw complaint(problem.message.replace(/:?\n.*/s, ''), { cause: problem })
+  fields({ place: theFile, value: value ?? {} }, ({ optional }) => {
     for (const workload of optional('workloads', list(readWorkload), [])) sink.workload(workload)
     for (const service of optional('services', list(readService), [])) sink.service(service)
     for (const policy of optional('policies', list(readPolicy), [])) sink.policy(policy)

@@ -1,4 +1,5 @@
 import { WorkloadsError } from '../errors.ts'
+import { plainText } from '../plain-text.ts'
 
 /**
  * Reads values of a parsed file with their place in it, so that every mistake is named: "workloads[0].protocol is
@@ -10,11 +11,16 @@ export interface Reader {
 }
 
 export function wrong({ place, value }: Reader, must: string): WorkloadsError {
-  return complaint(`${place} is ${JSON.stringify(value) ?? 'missing'}, must be ${must}`)
+  const shown = plainText(JSON.stringify(value) ?? 'missing', maxShown)
+  return complaint(`${plainText(place, maxShown)} is ${shown}, must be ${must}`)
 }
 
+/** Characters of the file in a message about it. */
+const maxShown = 200
+const maxMessage = 900
+
 export function complaint(message: string, options?: ErrorOptions): WorkloadsError {
-  return new WorkloadsError('WORKLOADS_LOCAL_CONFIG', `local config: ${message}`, options)
+  return new WorkloadsError('WORKLOADS_LOCAL_CONFIG', `local config: ${plainText(message, maxMessage)}`, options)
 }
 
 export const theFile = 'the file'
@@ -104,7 +110,9 @@ export function fields<Result>(
   })
   const unknown = Object.keys(values).find(name => !asked.has(name))
   if (unknown !== undefined && !ignoreUnknown) {
-    throw complaint(`${reader.place} has the unknown key ${unknown}; known are ${[...asked].sort().join(', ')}`)
+    throw complaint(
+      `${plainText(reader.place, maxShown)} has the unknown key ${plainText(unknown, maxShown)}; known are ${[...asked].sort().join(', ')}`
+    )
   }
   return result
 }
