@@ -53,6 +53,7 @@ const tasks = {
   demo: () => runNode(['apps/demo/src/main.ts', ...args]),
   test: () => runNode(['tools/test.ts', ...args]),
   'coverage:spec': () => runNode(['tools/spec-coverage.ts', ...args]),
+  fuzz: () => runNode(['tools/fuzz/index.ts', ...args]),
   bench: () => runNode(['apps/bench/src/main.ts', ...args]),
   check: () => runNode(['tools/check.ts', ...args]),
   'check:native': () => {
