@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { systemClock } from '@culvert/clock'
 import { accepted, assertPlainText, type FuzzTarget, mutateProtobuf } from '@culvert/testing'
 import { createAddressHandler, createAuthorizationHandler } from './client/resource-handler.ts'
+import { createDemands } from './client/demands.ts'
 import { createSubscription } from './client/subscription.ts'
 import { convertAuthorization } from './conversion/authorization.ts'
 import { convertService } from './conversion/service.ts'
@@ -8,6 +10,7 @@ import { convertWorkload } from './conversion/workload.ts'
 import { dumpPolicies } from './dump/dump-policy.ts'
 import { dumpServices, dumpStagedServices, dumpWorkloads } from './dump/dump-workload.ts'
 import { parseLocalConfig } from './local-config/local-config.ts'
+import { readDeltaResponse } from './messages/delta-response.ts'
 import {
   addressTypeUrl,
   authorizationTypeUrl,
@@ -147,11 +150,13 @@ const authorization: FuzzTarget = {
   }
 }
 
-const goodResponse = {
-  typeUrl: addressTypeUrl,
-  nonce: 'good',
-  resources: [{ name: 'good', version: '1', resource: { value: workload } }]
-}
+const goodResponse = readDeltaResponse(
+  encodeDeltaResponse({
+    typeUrl: addressTypeUrl,
+    nonce: 'good',
+    resources: [{ name: 'good', version: '1', resource: { value: workload } }]
+  })
+)
 
 const response: FuzzTarget = {
   name: 'xds-response',
@@ -168,9 +173,16 @@ const response: FuzzTarget = {
   words: [...words, ...[workload, service, policy].map(bytes => Buffer.from(bytes))],
   mutate: mutateProtobuf,
   async run(input) {
-    const message = accepted(() => decodeDeltaResponse(input), 'WORKLOADS_UNDECODABLE')
+    const whole = accepted(() => decodeDeltaResponse(input), 'WORKLOADS_UNDECODABLE')
+    const message = accepted(() => readDeltaResponse(input), 'WORKLOADS_UNDECODABLE')
+    if (whole !== undefined) {
+      agrees(whole, encodeDeltaResponse, decodeDeltaResponse)
+      const { typeUrl = '', nonce = '', resources = [], removedResources = [] } = whole
+      assert.ok(message !== undefined, 'the outline of a message cannot be read')
+      assert.deepEqual([message.typeUrl, message.nonce, message.resourceCount], [typeUrl, nonce, resources.length])
+      assert.deepEqual([[...message.resources()], [...message.removed()]], [resources, removedResources])
+    }
     if (message === undefined) return false
-    agrees(message, encodeDeltaResponse, decodeDeltaResponse)
     const index = createWorkloadIndex({ localNode: '' })
     const policies = createPolicyStore()
     let isTaken = false
@@ -178,13 +190,17 @@ const response: FuzzTarget = {
       [addressTypeUrl, createAddressHandler(index, log)],
       [authorizationTypeUrl, createAuthorizationHandler(policies)]
     ] as const) {
-      const subscription = createSubscription({ typeUrl, handle, onDemand: true, demanded: () => [] })
+      const subscription = createSubscription({
+        typeUrl,
+        handle,
+        demands: createDemands({ ask: () => {}, clock: systemClock })
+      })
       const { request, clean } = await subscription.receive(message)
       isTaken ||= clean
       assert.equal(clean, request.errorDetail === undefined)
       if (request.errorDetail?.message !== undefined) assertPlainText(request.errorDetail.message, 16_384)
       assert.equal(decodeDeltaRequest(encodeDeltaRequest(request)).errorDetail?.message, request.errorDetail?.message)
-      assert.doesNotThrow(() => encodeDeltaRequest(subscription.opening({ id: 'n' })))
+      decodeDeltaRequest(await subscription.opening({ id: 'n' }))
       if (typeUrl !== addressTypeUrl) continue
       assert.equal((await subscription.receive(goodResponse)).clean, true)
       assert.ok([...index.workloads()].some(({ uid }) => uid === 'c//Pod/shop/cart-1'))
