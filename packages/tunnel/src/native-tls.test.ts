@@ -46,7 +46,7 @@ describe('handshakes', () => {
     noProtocol: 120
   }
 
-  it('[hbone-1, 2] are refused with the alert that says why', async () => {
+  it('[hbone-1, 2] [identity-ca-28] are refused with the alert that says why', async () => {
     await using mesh = new TestMesh(identities, engine())
     const server = await mesh.server()
     const stranger = await createTestAuthority()

@@ -5,6 +5,7 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
@@ -23,6 +24,8 @@ export interface LeafOptions {
   readonly keyUsages?: readonly ('client' | 'server')[]
   /** A leaf that says it may sign. */
   readonly authority?: boolean
+  /** Bytes in an extension that nobody knows, not critical. */
+  readonly padding?: number
 }
 
 /** A certificate authority for tests. */
@@ -112,7 +115,7 @@ async function issueLeaf(
   root: X509Certificate,
   rootKeys: webcrypto.CryptoKeyPair,
   identities: readonly string[],
-  { notBefore, notAfter, keyUsages = ['client', 'server'], authority = false }: LeafOptions
+  { notBefore, notAfter, keyUsages = ['client', 'server'], authority = false, padding }: LeafOptions
 ): Promise<{ certificate: X509Certificate; privateKey: string }> {
   const keys = await generateKeys()
   const usages = { client: ExtendedKeyUsage.clientAuth, server: ExtendedKeyUsage.serverAuth }
@@ -130,7 +133,8 @@ async function issueLeaf(
       new SubjectAlternativeNameExtension(
         identities.map(value => ({ type: 'url' as const, value })),
         true
-      )
+      ),
+      ...(padding === undefined ? [] : [new Extension('1.3.6.1.4.1.55555.1', false, new Uint8Array(padding))])
     ]
   })
   const privateKey = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }) as string
