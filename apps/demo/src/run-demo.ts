@@ -17,14 +17,19 @@ import { namespace, type Step, type World } from './world.ts'
 const steps: readonly Step[] = [plainTraffic, enrolment, accessLog, authorization, strict, newPod, leaving]
 
 /** The whole demonstration: the exit status. Whatever happens, the cluster is gone afterwards (`--keep`: at Ctrl-C). */
-export async function runDemo({ keep }: Settings, display: Display, signal: AbortSignal): Promise<number> {
+export async function runDemo(
+  { keep }: Settings,
+  display: Display,
+  signal: AbortSignal,
+  programs: typeof images = images
+): Promise<number> {
   const started = Date.now()
   let cluster: Cluster | undefined
   try {
     display.heading('A cluster of two nodes, a bookstore, and the mesh')
     cluster = await createCluster({
       nodes: 2,
-      images,
+      images: programs,
       crds: customResources(),
       signal,
       onProgress: ({ message }) => display.status(message)

@@ -24,5 +24,21 @@ export const peerNodeAgent = (): Image => ({
 /** One program on one node, another on the rest. */
 export function onNode(node: string, there: Image, elsewhere: Image): Image {
   const choose = `if [ "$NODE_NAME" = ${node} ]; then exec ${there.command[0]} "$@"; else exec ${elsewhere.command[0]} "$@"; fi`
-  return { ...elsewhere, command: ['/bin/sh', '-c', choose, 'ztunnel'] }
+  return { ...there, ...elsewhere, command: ['/bin/sh', '-c', choose, 'ztunnel'] }
+}
+
+/** Whether there is no executable for one of these. */
+export const lacking = (...programs: readonly PeerProgram[]): boolean =>
+  programs.some(program => paths[program] === undefined)
+
+/** The end of a test's title. */
+export const needing = (...programs: readonly PeerProgram[]): string =>
+  programs.map(program => ` (needs CULVERT_PEER_${program})`).join('')
+
+export type PeerProgram = 'ZTUNNEL' | 'ISTIOD' | 'CNI'
+
+const paths: Readonly<Record<PeerProgram, string | undefined>> = {
+  ZTUNNEL: peerZtunnelPath,
+  ISTIOD: peerIstiodPath,
+  CNI: peerCniPath
 }
