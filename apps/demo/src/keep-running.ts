@@ -1,6 +1,7 @@
-import { pods } from '@culvert/kubernetes'
+import { pods, type V1Pod } from '@culvert/kubernetes'
 import type { Cluster } from '@culvert/lab'
 import type { Display } from './display.ts'
+import { namespace } from './world.ts'
 
 /** Prints how to use the cluster, and waits for Ctrl-C. */
 export async function keepRunning(cluster: Cluster, display: Display, signal: AbortSignal): Promise<void> {
@@ -10,9 +11,14 @@ export async function keepRunning(cluster: Cluster, display: Display, signal: Ab
   display.line('  kubectl get pods -A -o wide')
   display.line('  kubectl label namespace bookstore istio.io/dataplane-mode-')
   const { items } = await cluster.client.list(pods, { namespace: 'istio-system', labelSelector: 'app=ztunnel' })
+  const productpage = await runningPod(cluster, 'productpage')
   for (const pod of items) {
     const forward = await cluster.pods.forward({ namespace: 'istio-system', name: pod.metadata!.name! }, 15000)
     display.line(`  curl -s http://127.0.0.1:${forward.port}/config_dump     # node proxy on ${pod.spec?.nodeName}`)
+    if (pod.spec?.nodeName !== productpage?.spec?.nodeName) continue
+    const question = `source=${productpage?.status?.podIP}&destination=details.${namespace}.svc.cluster.local&port=9080`
+    display.line(`  curl -s 'http://127.0.0.1:${forward.port}/culvert/explain?${question}'`)
+    display.line(`  curl -s 'http://127.0.0.1:${forward.port}/culvert/explain?recent'`)
   }
   const [istiod] = (await cluster.client.list(pods, { namespace: 'istio-system', labelSelector: 'app=istiod' })).items
   if (istiod !== undefined) {
@@ -21,4 +27,9 @@ export async function keepRunning(cluster: Cluster, display: Display, signal: Ab
   }
   if (signal.aborted) return
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+async function runningPod(cluster: Cluster, app: string): Promise<V1Pod | undefined> {
+  const { items } = await cluster.client.list(pods, { namespace, labelSelector: `app=${app}` })
+  return items.find(({ status }) => status?.podIP !== undefined)
 }

@@ -51,6 +51,13 @@ describe.skipIf(unsupported !== undefined)(`the demo${unsupported ? ` (skipped: 
     expect(existsSync(kubeconfig!)).toBe(true)
     const answer = (await (await fetch(dump!)).json()) as { workloads: unknown[] }
     expect(answer.workloads.length).toBeGreaterThan(9)
+    const [, question] = /curl -s '(http:\S+explain\?source=\S+)'/.exec(demo.output())!
+    // Its policy of step 4 is in force.
+    expect(await (await fetch(question!)).json()).toMatchObject({
+      choices: [{ service: 'bookstore/details.bookstore.svc.cluster.local', endpoints: [{ rank: 0 }] }],
+      decision: { kind: 'hbone', service: 'bookstore/details.bookstore.svc.cluster.local' },
+      farEnd: { kind: 'accept', policies: { considered: [{ hit: true }, {}] } }
+    })
     expect(await demo.end('SIGINT')).toBe(0)
     expect(existsSync(path.dirname(kubeconfig!))).toBe(false)
   })

@@ -4,6 +4,7 @@ import { ports, serviceUpdate, workloadUpdate } from '@culvert/workloads/testing
 import { describe, expect, it } from 'vitest'
 import type { AccessLog } from '../observe/access-log.ts'
 import { client, clientUpdate, contextOf } from '../routing/context.test-helper.ts'
+import { explainChoice } from './explain-choice.ts'
 import { explainResponse } from './explain-query.ts'
 import { createRecentConnections } from './recent-connections.ts'
 
@@ -56,6 +57,18 @@ describe('a question about a connection', () => {
         { asked: `service with address /${vip} seen from shop`, found: 'service shop/till.shop' },
         { asked: `service with address /${vip} seen from shop`, found: 'service shop/till.shop' },
         { asked: 'endpoints of shop/till.shop', found: server }
+      ],
+      choices: [
+        {
+          service: 'shop/till.shop',
+          port: 80,
+          mode: 'Standard',
+          preferences: [],
+          chosen: server,
+          why: 'the only one of the highest rank, among 1',
+          endpoints: [{ workload: server, rank: 0, capacity: 1 }],
+          omitted: 0
+        }
       ],
       decision: {
         kind: 'hbone',
@@ -122,6 +135,56 @@ describe('a question about a connection', () => {
     const { status, answer } = await setUp().ask(query)
     expect(status).toBe(query.startsWith('connection') ? 404 : 400)
     expect(answer.error).toContain(message)
+  })
+})
+
+it('tells how an endpoint was chosen, and what is wrong with the others', () => {
+  const at = (name: string, fields: Omit<Parameters<typeof workloadUpdate>[0], 'uid'>) =>
+    workloadUpdate({ uid: name, services: onTill, ...fields })
+  const zone = (region: string, zone: string) => ({ locality: { region, zone, subzone: '' } })
+  const { index } = contextOf([
+    workloadUpdate({ ...client, ...zone('r', 'a') }),
+    serviceUpdate({
+      hostname: 'till.shop',
+      loadBalancer: { mode: 'Failover', routingPreferences: ['Region', 'Zone'], healthPolicy: 'OnlyHealthy' }
+    }),
+    at('far', { ...zone('q', 'a'), workloadIps: ['10.61.0.11'] }),
+    at('near', { ...zone('r', 'b'), workloadIps: ['10.61.0.12'] }),
+    at('here-1', { ...zone('r', 'a'), workloadIps: ['10.61.0.13'], capacity: 3 }),
+    at('here-2', { ...zone('r', 'a'), workloadIps: ['10.61.0.14'] }),
+    at('other-port', {
+      ...zone('r', 'a'),
+      workloadIps: ['10.61.0.15'],
+      services: new Map([['shop/till.shop', ports({ 81: 81 })]])
+    }),
+    at('nowhere', { workloadIps: [] })
+  ])
+  const source = index.workload(client.uid)!
+  const service = index.service({ namespace: 'shop', hostname: 'till.shop' })!
+  const without = { ...service, ports: ports({}) }
+  const choice = { source, service: without, port: 80, resolution: 'standard' } as const
+  expect(explainChoice({ index }, choice, index.workload('here-1'))).toEqual({
+    service: 'shop/till.shop',
+    port: 80,
+    mode: 'Failover',
+    preferences: ['Region', 'Zone'],
+    chosen: 'here-1',
+    why: 'drawn by capacity from 2 of the highest rank, among 6',
+    endpoints: [
+      { workload: 'here-1', rank: 2, capacity: 3 },
+      { workload: 'here-2', rank: 2, capacity: 1 },
+      { workload: 'near', rank: 1, capacity: 1 },
+      { workload: 'far', rank: 0, capacity: 1 },
+      { workload: 'other-port', rank: null, capacity: 1, why: 'does not serve the port' },
+      { workload: 'nowhere', rank: null, capacity: 1, why: 'has no address' }
+    ],
+    omitted: 0
+  })
+  const strict = { ...service, loadBalancer: { ...service.loadBalancer!, mode: 'Strict' as const } }
+  const judged = explainChoice({ index }, { ...choice, service: strict }, undefined).endpoints
+  expect(judged.find(({ workload }) => workload === 'near')).toMatchObject({
+    rank: null,
+    why: 'misses a preference of a strict service'
   })
 })
 

@@ -10,6 +10,7 @@ import {
   routeOutbound,
   type RoutingContext
 } from '../routing/index.ts'
+import { type ChoiceExplanation, explainChoice } from './explain-choice.ts'
 import { explainVerdict, type PolicyExplanation } from './explain-verdict.ts'
 import { type Lookup, tracedIndex } from './traced-index.ts'
 
@@ -28,6 +29,8 @@ export interface OutboundExplanation {
   readonly destination: string
   /** What was looked up, in order. */
   readonly lookups: readonly Lookup[]
+  /** Each choice among endpoints: of the service, of a waypoint, of a gateway. */
+  readonly choices: readonly ChoiceExplanation[]
   readonly decision: DecisionExplanation
   /** What the proxy at the far end does with it, as far as that is known here. */
   readonly farEnd?: InboundExplanation
@@ -64,12 +67,17 @@ export async function explainOutbound(
 ): Promise<OutboundExplanation> {
   const { source, sourceIp, destination } = request
   const lookups: Lookup[] = []
-  const route = await decideOutbound(context, request, lookup => lookups.push(lookup))
+  const choices: ChoiceExplanation[] = []
+  const route = await decideOutbound(context, request, {
+    lookup: lookup => lookups.push(lookup),
+    choice: (choice, chosen) => choices.push(explainChoice(context.routing, choice, chosen))
+  })
   const farEnd = await explainFarEnd(context, request, route)
   return {
     source: { uid: source.uid, address: sourceIp, identity: workloadIdentity(source) },
     destination: endpointText(destination),
     lookups,
+    choices,
     decision: describe(route, request),
     ...(farEnd && { farEnd })
   }
@@ -78,12 +86,12 @@ export async function explainOutbound(
 async function decideOutbound(
   { routing, resolve }: ExplainContext,
   request: Parameters<typeof routeOutbound>[1],
-  tell: (lookup: Lookup) => void
+  tell: { readonly lookup: (lookup: Lookup) => void; readonly choice: NonNullable<RoutingContext['onChoice']> }
 ) {
   const refused = refuseOutboundSelfCall(routing, request.destination)
   if (refused !== undefined) return refused
-  const traced = { ...routing, index: tracedIndex(routing.index, tell) }
-  return await decide(routeOutbound(traced, request), answersOf(resolve, tell))
+  const traced = { ...routing, index: tracedIndex(routing.index, tell.lookup), onChoice: tell.choice }
+  return await decide(routeOutbound(traced, request), answersOf(resolve, tell.lookup))
 }
 
 const answersOf = (resolve: Answers['resolve'], tell: (lookup: Lookup) => void): Answers => ({

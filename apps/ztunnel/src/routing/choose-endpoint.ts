@@ -18,29 +18,69 @@ interface Candidate {
   readonly rank: number
 }
 
+/** For whom an endpoint of what is chosen. */
+export interface Choice {
+  readonly source: Workload
+  readonly service: Service
+  readonly port: number
+  readonly resolution: Resolution
+}
+
+/** Why an endpoint takes no part in a choice. */
+export type Unfit = 'has no address' | 'does not serve the port' | 'misses a preference of a strict service'
+
 /** One endpoint of a service for one connection: docs/spec/hbone.md 2.4. */
 export function chooseEndpoint(
-  { index, random }: Pick<RoutingContext, 'index' | 'random'>,
-  { source, service, port, resolution }: { source: Workload; service: Service; port: number; resolution: Resolution }
+  { index, random, onChoice }: Pick<RoutingContext, 'index' | 'random' | 'onChoice'>,
+  choice: Choice
 ): Upstream | undefined {
-  const mode = service.loadBalancer?.mode ?? 'Standard'
-  if (mode === 'Passthrough' || (resolution === 'standard' && !service.ports.has(port))) return undefined
-  const preferences = mode === 'Standard' ? [] : (service.loadBalancer?.routingPreferences ?? [])
+  const { service, port } = choice
+  if (mayNotBeBalanced(choice)) return undefined
+  const preferences = preferencesOf(service)
 
   let best: Candidate[] = []
   for (const { workload, port: ports } of index.endpointsOf(service)) {
-    if (!isReachable(workload, source)) continue
-    if (!servesPort({ workload, ports, service, port, resolution })) continue
-    const rank = rankOf({ workload, source, preferences, strict: mode === 'Strict' })
-    if (rank === undefined) continue
+    const rank = judge(workload, ports, choice, preferences)
+    if (typeof rank === 'string') continue
     const leader = best[0]?.rank ?? -1
     if (rank > leader) best = []
     if (rank >= leader) best.push({ workload, ports, rank })
   }
   const chosen = pickByCapacity(best, random)
+  onChoice?.(choice, chosen?.workload)
   if (chosen === undefined) return undefined
   const target = targetPort(chosen, service, port)
   return target === undefined ? undefined : { workload: chosen.workload, port: target, service }
+}
+
+/** What each endpoint of a service is worth to a choice: only those of the highest rank are drawn from. */
+export function* judgeEndpoints(
+  { index }: Pick<RoutingContext, 'index'>,
+  choice: Choice
+): Generator<{ readonly workload: Workload; readonly rank: number | Unfit }> {
+  const preferences = preferencesOf(choice.service)
+  for (const { workload, port } of index.endpointsOf(choice.service)) {
+    yield { workload, rank: judge(workload, port, choice, preferences) }
+  }
+}
+
+const mayNotBeBalanced = ({ service, port, resolution }: Choice): boolean =>
+  service.loadBalancer?.mode === 'Passthrough' || (resolution === 'standard' && !service.ports.has(port))
+
+/** Those that count: with the standard mode none does. */
+export const preferencesOf = ({ loadBalancer }: Service): readonly RoutingScopeName[] =>
+  loadBalancer === undefined || loadBalancer.mode === 'Standard' ? [] : loadBalancer.routingPreferences
+
+function judge(
+  workload: Workload,
+  ports: PortMap,
+  { source, service, port, resolution }: Choice,
+  preferences: readonly RoutingScopeName[]
+): number | Unfit {
+  if (!isReachable(workload, source)) return 'has no address'
+  if (!servesPort({ workload, ports, service, port, resolution })) return 'does not serve the port'
+  const strict = service.loadBalancer?.mode === 'Strict'
+  return rankOf({ workload, source, preferences, strict }) ?? 'misses a preference of a strict service'
 }
 
 /** Without an address of any kind only a gateway in another network can reach it. */

@@ -15,6 +15,7 @@
  *
  * Inbound plaintext, 4: `refuseInboundSelfCall`, then policies, then the original destination itself.
  */
+export { type Choice, judgeEndpoints, preferencesOf } from './choose-endpoint.ts'
 export { describeWorkload, serviceOfInbound, sourceOfInbound } from './description.ts'
 export { refuseRequest, routeInbound } from './inbound.ts'
 export { routeOutbound } from './outbound.ts'

@@ -1,4 +1,5 @@
 import type { Service, Workload, WorkloadLookups } from '@culvert/workloads'
+import type { Choice } from './choose-endpoint.ts'
 import type { Refusal } from './refusal.ts'
 
 export interface SocketAddress {
@@ -19,6 +20,8 @@ export interface RoutingContext {
   readonly localhostAppTunnel: boolean
   /** In [0, 1). */
   readonly random: () => number
+  /** Hears of every choice among a service's endpoints, for explanations. */
+  readonly onChoice?: (choice: Choice, chosen: Workload | undefined) => void
 }
 
 /** Where an application's connection goes: docs/spec/hbone.md 2.2. */
