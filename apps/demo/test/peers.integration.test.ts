@@ -198,6 +198,27 @@ async function serials(ports: readonly number[]): Promise<string[]> {
   )
 }
 
+/** Type, unit and label names of each family that a node proxy shows. */
+async function families(mesh: Mesh, node: string): Promise<ReadonlyMap<string, string>> {
+  const { metadata } = await mesh.program('app=ztunnel', node)
+  await using forward = await mesh.cluster.pods.forward({ namespace, name: metadata!.name! }, 15020)
+  const body = await (await fetch(`http://127.0.0.1:${forward.port}/metrics`)).text()
+  const found = new Map<string, string>()
+  let current = ''
+  for (const line of body.split('\n')) {
+    const [, what, name = '', value] = /^# (TYPE|UNIT) (\S+) (\S+)/.exec(line) ?? []
+    if (what !== undefined) {
+      current = name
+      found.set(name, `${found.get(name) ?? ''} ${what} ${value}`)
+    } else if (!line.startsWith('#') && line !== '') {
+      const labels = [...(/\{(.*)\}/.exec(line)?.[1] ?? '').matchAll(/([a-z_]+)="[^"]*"/g)].map(([, label]) => label)
+      const sample = ` ${line.slice(0, line.search(/[{ ]/))}{${labels}}`
+      if (!found.get(current)?.includes(sample)) found.set(current, found.get(current) + sample)
+    }
+  }
+  return found
+}
+
 /** Each of them starts a cluster, and the old proxies' grace period may be waited for. */
 const longest = 180_000
 
@@ -250,6 +271,40 @@ describe('beside Istio’s programs', () => {
         async () => (await mesh.ask('customer', details)) && (await mesh.ask('visitor', menu))
       )
       expect(await failuresWhile(mesh, () => handOver(mesh, second))).toEqual([])
+    },
+    longest
+  )
+
+  it.skipIf(unsupported || lacking('ZTUNNEL'))(
+    `both have the same metric families, with the same labels${needing('ZTUNNEL')}`,
+    async () => {
+      await using mesh = await startMesh(mixed())
+      await bothWays(mesh)
+      for (const policy of [noneOfShopTo('details'), noneOfShopTo('menu')]) await mesh.cluster.apply(policy)
+      await mesh.eventually('refused both ways', async () => {
+        const answers = [await mesh.ask('customer', details), await mesh.ask('visitor', menu)]
+        return answers.every(answer => answer === undefined) ? true : undefined
+      })
+      // A name that is forwarded, and a connection that cannot be made.
+      for (const url of ['http://elsewhere.example:80/', 'http://store:9/']) {
+        for (const from of ['customer', 'visitor']) expect(await mesh.ask(from, url)).toBeUndefined()
+      }
+      const [theirs, ours] = await Promise.all(['node-1', 'node-2'].map(node => families(mesh, node)))
+      // Whether a stream to the control plane has ended yet depends on who started first.
+      const perhaps = 'istio_xds_connection_terminations'
+      const runtime = /^(tokio|process)_/
+      const of = (all: ReadonlyMap<string, string>) =>
+        Object.fromEntries([...all].filter(([name]) => name !== perhaps && !runtime.test(name)).sort())
+      expect(of(ours!)).toEqual(of(theirs!))
+      expect([...ours!.keys()]).toEqual(
+        expect.arrayContaining([
+          'process_open_fds',
+          'process_max_fds',
+          'istio_tcp_connections_failed',
+          'istio_dns_upstream_request_duration_seconds',
+          'istio_xds_message_bytes'
+        ])
+      )
     },
     longest
   )
