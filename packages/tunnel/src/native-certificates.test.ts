@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import tls from 'node:tls'
 import { createTestAuthority, type LeafOptions } from '@culvert/hbone/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -161,5 +162,59 @@ describe('a peer that shows', () => {
     stream.end('x')
     await readAll(stream as never)
     expect(server.streams[0]?.peerIdentity).toBe(OTHER)
+  })
+})
+
+describe('a change of roots', () => {
+  const next = stranger
+
+  it('fails no handshake on its way, and leaves open connections alone', async () => {
+    await using mesh = new TestMesh(identities, createDataPath({ log: { warn: () => {}, debug: () => {} } }))
+    const application = await mesh.application(echo)
+    const both = `${authority.rootPem}\n${next.rootPem}`
+    /** Who signs for the server, who for the client, and whom each trusts meanwhile. */
+    const steps = [
+      { server: authority, serverTrusts: authority.rootPem, client: authority, clientTrusts: authority.rootPem },
+      { server: authority, serverTrusts: both, client: authority, clientTrusts: authority.rootPem },
+      { server: authority, serverTrusts: both, client: authority, clientTrusts: both },
+      { server: next, serverTrusts: both, client: authority, clientTrusts: both },
+      { server: next, serverTrusts: both, client: next, clientTrusts: both },
+      { server: next, serverTrusts: next.rootPem, client: next, clientTrusts: both },
+      { server: next, serverTrusts: next.rootPem, client: next, clientTrusts: next.rootPem }
+    ]
+    let shown = identities.stock
+    const server = await mesh.server()
+    server.serverCredential = async () => shown
+    let step = 0
+    let held = identities.cart
+    const client = await mesh.pod({
+      connection: () =>
+        mesh.tunnel(server.address('inbound-hbone'), application, {
+          credential: held,
+          // A tunnel of its own for each step.
+          applicationIp: `127.0.1.${step}`
+        })
+    })
+    const first = await mesh.connect(client.address('outbound'))
+    first.write('open')
+    await once(first, 'data')
+    for (const { server: signsServer, serverTrusts, client: signsClient, clientTrusts } of steps) {
+      step += 1
+      shown = { ...(await signsServer.issue(STOCK)), roots: serverTrusts }
+      held = { ...(await signsClient.issue(CART)), roots: clientTrusts }
+      const socket = await mesh.connect(client.address('outbound'))
+      socket.end('x')
+      expect(String(await readAll(socket)), `step ${step}`).toBe('x')
+    }
+    expect(server.tunnelsAccepted).toBe(steps.length + 1)
+    expect([server.handshakeFailures, client.outcomes.filter(({ failure }) => failure !== undefined)]).toEqual([[], []])
+    first.end('still here')
+    expect(String(await readAll(first))).toBe('still here')
+    // Who has not followed is left out now.
+    held = identities.cart
+    step += 1
+    await readAll(await mesh.connect(client.address('outbound')))
+    await server.until(() => server.handshakeFailures.length > 0)
+    expect(client.outcomes.at(-1)?.failure?.detail).toContain('UnknownIssuer')
   })
 })
