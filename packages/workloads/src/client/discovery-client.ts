@@ -1,6 +1,6 @@
 import { type Client, type ClientDuplexStream, connectivityState, type Metadata, status } from '@grpc/grpc-js'
 import { type Clock, systemClock } from '@culvert/clock'
-import { readDeltaResponse } from '../messages/delta-response.ts'
+import { readDeltaResponseInTurns } from '../messages/delta-response.ts'
 import {
   addressTypeUrl,
   authorizationTypeUrl,
@@ -9,6 +9,7 @@ import {
 } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, NodeMessage } from '../messages/discovery-messages.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
+import { createTurns } from '../state/turns.ts'
 import type { WorkloadIndex } from '../state/workload-index.ts'
 import { initialBackoff, pauseAfter, type StreamEnd, type TerminationReason } from './backoff.ts'
 import { type ConnectionSettings, discoveryTarget, openConnection } from './connection.ts'
@@ -56,6 +57,7 @@ const { path } = discoveryServiceDefinition.deltaAggregatedResources
 export function createDiscoveryClient(options: DiscoveryClientOptions): DiscoveryClient {
   const { node, index, policies, log, metrics = {}, clock = systemClock, onDemand = false } = options
   discoveryTarget(options.address)
+  const turns = createTurns()
   let current: Call | undefined
   const demands = createDemands({
     ask: name => current?.write(encodeDeltaRequest({ typeUrl: addressTypeUrl, resourceNamesSubscribe: [name] })),
@@ -73,7 +75,7 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
   const ready = Promise.withResolvers<void>()
 
   async function receive(bytes: Uint8Array): Promise<DeltaDiscoveryRequest> {
-    const response = readDeltaResponse(bytes)
+    const response = await readDeltaResponseInTurns(bytes, turns)
     const { typeUrl, nonce, resourceCount } = response
     const subscription = subscriptions.find(candidate => candidate.typeUrl === typeUrl)
     if (subscription === undefined) {

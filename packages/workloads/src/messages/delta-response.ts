@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
 import protobuf from 'protobufjs'
 import { WorkloadsError } from '../errors.ts'
+import type { Turns } from '../state/turns.ts'
 import type { ResourceMessage } from './discovery-messages.ts'
 import { type Codec, codec } from './schema.ts'
 
@@ -23,21 +25,43 @@ const lengthDelimited = 2
 
 /** Throws WORKLOADS_UNDECODABLE for bytes that are no response. The bytes are kept, not copied. */
 export function readDeltaResponse(bytes: Uint8Array): DeltaResponse {
+  const steps = outlineOf(bytes)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
+}
+
+/** The same, in as many turns of the event loop as it takes, the first of them another one than this. */
+export async function readDeltaResponseInTurns(bytes: Uint8Array, turns: Turns): Promise<DeltaResponse> {
+  // What has just come as one piece has already cost this turn much.
+  if (bytes.length > bigMessage) await setImmediate()
+  let response: DeltaResponse | undefined
+  const steps = outlineOf(bytes)
+  function* untilDone(): Generator<void> {
+    response = yield* steps
+  }
+  await turns.take(untilDone())
+  return response!
+}
+
+const bigMessage = 1024 * 1024
+const fieldsPerStep = 256
+
+function* outlineOf(bytes: Uint8Array): Generator<void, DeltaResponse> {
   try {
-    return outlineOf(bytes)
+    return yield* readOutline(bytes)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new WorkloadsError(
       'WORKLOADS_UNDECODABLE',
       `${bytes.length} bytes are not a DeltaDiscoveryResponse: ${reason}`,
-      {
-        cause: error
-      }
+      { cause: error }
     )
   }
 }
 
-function outlineOf(bytes: Uint8Array): DeltaResponse {
+function* readOutline(bytes: Uint8Array): Generator<void, DeltaResponse> {
   const reader = protobuf.Reader.create(bytes)
   /** Start and end of each, one after another. */
   const resources: number[] = []
@@ -50,7 +74,8 @@ function outlineOf(bytes: Uint8Array): DeltaResponse {
     reader.skip(length)
     places.push(start, reader.pos)
   }
-  while (reader.pos < reader.len) {
+  for (let read = 1; reader.pos < reader.len; read++) {
+    if (read % fieldsPerStep === 0) yield
     const tag = reader.uint32()
     const field = tag >>> 3
     if ((tag & 7) !== lengthDelimited) reader.skipType(tag & 7)
