@@ -17,7 +17,7 @@ describe('the benchmark', () => {
     const printed: string[] = []
     const output = { progress: () => {}, print: (text: string) => void printed.push(text) }
     const files = ['--json', file('out.json'), '--html', file('out.html')]
-    const settings = readSettings(['handshakes', 'rps', '--quick', '--direct', ...files], known)
+    const settings = readSettings(['handshakes', 'rps', 'updates', '--quick', '--direct', ...files], known)
     if (settings === 'help') throw new Error('nobody asked for help')
     try {
       const status = await runBench(settings, output, new AbortController().signal)
@@ -28,7 +28,7 @@ describe('the benchmark', () => {
       expect(text).toContain('TLS openssl')
       const { samples, conditions } = JSON.parse(readFileSync(file('out.json'), 'utf8'))
       const found = samples.map((sample: { case: string; contender: string }) => `${sample.case} ${sample.contender}`)
-      expect(found.sort()).toEqual(['handshakes ours', 'rps direct', 'rps ours'])
+      expect(found.sort()).toEqual(['handshakes ours', 'rps direct', 'rps ours', 'updates ours'])
       for (const { values } of samples) {
         for (const [name, value] of Object.entries(values)) expect(value, name).toBeGreaterThan(0)
       }

@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import { createNetns, type Netns, run } from '@culvert/netns'
 import { memoryOf } from '../measure/memory.ts'
+import { watchTurns } from '../measure/pauses.ts'
 import { processTree } from '../measure/processes.ts'
+import { threadMicroseconds } from '../measure/thread-cpu.ts'
 import { median } from '../statistics.ts'
 import { startLoneProxy } from '../world/lone-proxy.ts'
 import type { ClusterCase, RunOptions } from './case.ts'
@@ -17,6 +19,9 @@ export const addedPods: ClusterCase = {
   metrics: [
     { name: 'pods-add', title: 'from the request to the answer, median', unit: 'ms', better: 'less', limit: 2 },
     { name: 'pods-add-max', title: '… the slowest', unit: 'ms', better: 'less' },
+    { name: 'pods-pause', title: 'longest turn of the decision thread', unit: 'ms', better: 'less', limit: 20 },
+    { name: 'pods-pause-work', title: '… of it on a processor', unit: 'ms', better: 'less' },
+    { name: 'pods-cpu', title: 'CPU of the proxy, all threads', unit: 'µs each', better: 'less' },
     { name: 'pods-memory', title: 'memory of each idle pod', unit: 'kB', better: 'less', limit: 100 }
   ],
   direct: false,
@@ -40,11 +45,17 @@ export const addedPods: ClusterCase = {
       }
       await addOne() // what the first brings is not each one's
       const before = await proportional()
+      const stop = proxy.hasProbe ? await watchTurns(proxy.pid) : undefined
+      const cpuBefore = threadMicroseconds(processTree(proxy.pid))
       const times: number[] = []
       for (let i = 0; i < count; i++) times.push(await addOne())
+      const cpu = threadMicroseconds(processTree(proxy.pid)) - cpuBefore
+      const turns = await stop?.()
       return {
         'pods-add': median(times),
         'pods-add-max': Math.max(...times),
+        ...(turns && { 'pods-pause': turns.pause, 'pods-pause-work': turns.work }),
+        'pods-cpu': cpu / count,
         'pods-memory': ((await proportional()) - before) / count / 1_000
       }
     } finally {

@@ -1,19 +1,28 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { writeMeshFile } from '@culvert/workloads/testing'
+import { cpuSecondsWithChildren } from '../measure/cpu.ts'
 import { memoryOf } from '../measure/memory.ts'
+import { type LongestTurn, watchTurns } from '../measure/pauses.ts'
 import { processTree } from '../measure/processes.ts'
 import { type LoneProxy, startLoneProxy } from '../world/lone-proxy.ts'
 import type { Stage } from '../world/stage.ts'
-import { writeWorkloads } from '../world/workload-file.ts'
 import type { ClusterCase, RunOptions } from './case.ts'
 import { restSeconds } from './rest-seconds.ts'
 
 const workloadCount = ({ quick }: RunOptions): number => (quick ? 2_000 : 100_000)
 const fileInside = '/etc/bench/workloads.yaml'
 
+interface Started {
+  readonly proxy: LoneProxy
+  readonly cpu: number
+  readonly turns: LongestTurn | undefined
+}
+
 /** Started before the rest, measured after it. */
-const started = new WeakMap<Stage, Promise<LoneProxy>>()
+const started = new WeakMap<Stage, Promise<Started>>()
 
 /** All from one local file, which both read: discovery would measure the control plane. No pod on the node. */
 export const workloads: ClusterCase = {
@@ -28,8 +37,16 @@ export const workloads: ClusterCase = {
       better: 'less',
       target: { machine: 1.5 }
     },
+    { name: 'workloads-start-cpu', title: '… CPU, all processes', unit: 's', better: 'less' },
+    { name: 'workloads-pause', title: 'longest turn in the 5 s after that', unit: 'ms', better: 'less', limit: 20 },
+    { name: 'workloads-pause-work', title: '… of it on a processor', unit: 'ms', better: 'less' },
     { name: 'workloads-memory', title: 'memory at rest', unit: 'MB', better: 'less', target: { machine: 1 } },
-    { name: 'workloads-memory-peak', title: '… resident at most, ever', unit: 'MB', better: 'less' }
+    {
+      name: 'workloads-memory-peak',
+      title: '… at most on the way, resident, all processes',
+      unit: 'MB',
+      better: 'less'
+    }
   ],
   direct: false,
   duration: () => 2,
@@ -39,38 +56,40 @@ export const workloads: ClusterCase = {
       started.set(stage, starting)
       await starting.catch(() => {}) // told in its turn
     },
-    duration: 8,
+    duration: 13,
     seconds: restSeconds
   },
   run: async (stage, options) => {
     const waiting = started.get(stage) ?? start(stage, options)
     started.delete(stage)
-    await using proxy = await waiting
-    const pids = processTree(proxy.pid)
+    const { proxy, cpu, turns } = await waiting
+    await using _closed = proxy
     return {
       'workloads-start': proxy.startMs / 1_000,
-      'workloads-memory': memoryOf(pids).proportional / 1e6,
-      'workloads-memory-peak': pids.reduce((sum, pid) => sum + peakBytes(pid), 0) / 1e6
+      'workloads-start-cpu': cpu,
+      ...(turns && { 'workloads-pause': turns.pause, 'workloads-pause-work': turns.work }),
+      'workloads-memory': memoryOf(processTree(proxy.pid)).proportional / 1e6,
+      'workloads-memory-peak': proxy.peakBytes / 1e6
     }
   }
 }
 
-async function start(stage: Stage, options: RunOptions): Promise<LoneProxy> {
+async function start(stage: Stage, options: RunOptions): Promise<Started> {
   const directory = mkdtempSync(path.join(tmpdir(), 'culvert-bench-'))
   try {
     const file = path.join(directory, 'workloads.yaml')
-    writeWorkloads(file, workloadCount(options))
-    return await startLoneProxy(stage, {
+    writeMeshFile(file, { workloads: workloadCount(options) })
+    const proxy = await startLoneProxy(stage, {
       name: 'workloads',
       env: { XDS_ADDRESS: '', LOCAL_XDS_PATH: fileInside },
       files: { [fileInside]: file }
     })
+    const cpu = cpuSecondsWithChildren(proxy.pid)
+    if (!proxy.hasProbe) return { proxy, cpu, turns: undefined }
+    const stop = await watchTurns(proxy.pid)
+    await setTimeout(options.quick ? 500 : 5_000)
+    return { proxy, cpu, turns: await stop() }
   } finally {
     rmSync(directory, { recursive: true })
   }
-}
-
-function peakBytes(pid: number): number {
-  const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kilobytes) * 1024
 }

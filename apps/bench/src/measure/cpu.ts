@@ -11,3 +11,11 @@ export function cpuFromStat(stat: string, perSecond: number): number {
 /** Seconds of processor time that these processes have used since they started. */
 export const cpuSeconds = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => sum + cpuFromStat(readFileSync(`/proc/${pid}/stat`, 'utf8'), ticksPerSecond()), 0)
+
+/** Of a process and of those children that it has seen end. */
+export function cpuSecondsWithChildren(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // proc(5): cutime and cstime are fields 16 and 17.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return cpuFromStat(stat, ticksPerSecond()) + (Number(fields[13]) + Number(fields[14])) / ticksPerSecond()
+}

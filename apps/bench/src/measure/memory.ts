@@ -34,3 +34,17 @@ export function memoryOf(pids: readonly number[]): Memory {
     resident: sum(memory => memory.resident)
   }
 }
+
+/** Resident pages of these processes, those that they share in full, cheap enough to be asked often; 0 for one that has ended. */
+export function residentBytes(pids: readonly number[]): number {
+  let sum = 0
+  for (const pid of pids) {
+    try {
+      const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+      sum += Number(kilobytes ?? 0) * 1024
+    } catch (error) {
+      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
+  return sum
+}

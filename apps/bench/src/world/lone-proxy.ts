@@ -6,7 +6,9 @@ import { connectTcp, type Netns } from '@culvert/netns'
 import { createZdsServer, type ZdsServer } from '@culvert/zds'
 import { parseAllDocuments } from 'yaml'
 import { BenchError } from '../errors.ts'
-import { startOfProcess } from '../measure/processes.ts'
+import { probe } from '../measure/pauses.ts'
+import { residentBytes } from '../measure/memory.ts'
+import { processTree, startOfProcess } from '../measure/processes.ts'
 import type { Stage } from './stage.ts'
 
 /** A node proxy beside the node's own, as the mesh starts it, but with a node agent that we play. */
@@ -14,6 +16,10 @@ export interface LoneProxy extends AsyncDisposable {
   readonly pid: number
   /** From the start of its process until it said that it is ready; milliseconds. */
   readonly startMs: number
+  /** The most that it and its children had resident together until it was ready, looked at five times a second. */
+  readonly peakBytes: number
+  /** Whether its turns can be watched (`watchTurns`). */
+  readonly hasProbe: boolean
   /** Hands a pod over; resolves when the proxy has answered that it serves it. */
   addPod(uid: string, netns: Netns): Promise<void>
 }
@@ -24,6 +30,8 @@ export interface LoneProxyOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Path in the container → path on the machine. */
   readonly files?: Readonly<Record<string, string>>
+  /** Called when its process runs, with its network namespace, before it is waited for. */
+  readonly onRunning?: (netns: Netns) => Promise<void>
   readonly timeoutMs?: number
 }
 
@@ -33,9 +41,11 @@ const manifest = path.resolve(import.meta.dirname, '../../../../deploy/mesh/ztun
 
 export async function startLoneProxy(stage: Stage, options: LoneProxyOptions): Promise<LoneProxy> {
   const { cluster, contender } = stage
-  const { name, env = {}, files = {}, timeoutMs = 120_000 } = options
+  const { name, env = {}, files = {}, onRunning, timeoutMs = 120_000 } = options
   const image = contender.image ?? images['culvert/ztunnel']!
-  cluster.registerImage(`bench/${name}`, { ...image, files: { ...image.files, ...files } })
+  const hasProbe = contender.name === 'ours'
+  const probeFiles = hasProbe ? { [probe.inside]: probe.file } : {}
+  cluster.registerImage(`bench/${name}`, { ...image, files: { ...image.files, ...files, ...probeFiles } })
   const directory = cluster.nodes[0]!.path('/run/ztunnel')
   const agent = createZdsServer({ path: path.join(directory, `${name}.sock`), snapshot: () => [], log: silent })
   const close = async (): Promise<void> => {
@@ -46,14 +56,25 @@ export async function startLoneProxy(stage: Stage, options: LoneProxyOptions): P
   agent.listen()
   agent.accept()
   try {
-    const pod = lonePod(name, { ...env, INPOD_UDS: `/var/run/ztunnel/${name}.sock` })
+    const probeOptions = hasProbe ? { NODE_OPTIONS: `--import=${probe.inside}` } : {}
+    const pod = lonePod(name, { ...env, ...probeOptions, INPOD_UDS: `/var/run/ztunnel/${name}.sock` })
     await cluster.client.create(pods, pod)
     const running = (found: V1Pod | undefined): boolean => found?.status?.phase === 'Running'
     await cluster.waitFor(pods, { namespace, name }, running, { timeout: 30_000 })
     const pid = cluster.pods.pid({ namespace, name })
-    const readyAt = await ready(stage, name, timeoutMs)
+    if (onRunning !== undefined) {
+      using netns = cluster.pods.netns({ namespace, name })
+      await onRunning(netns)
+    }
+    let peakBytes = 0
+    const sampling = setInterval(() => {
+      peakBytes = Math.max(peakBytes, residentBytes(processTree(pid)))
+    }, 200)
+    const readyAt = await ready(stage, name, timeoutMs).finally(() => clearInterval(sampling))
     return {
       pid,
+      peakBytes,
+      hasProbe,
       startMs: readyAt - startOfProcess(pid),
       addPod: (uid, netns) => add(agent, uid, netns),
       [Symbol.asyncDispose]: close

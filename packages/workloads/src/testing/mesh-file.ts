@@ -7,7 +7,7 @@ export interface MeshSize {
   readonly nodes?: number
 }
 
-/** A local configuration file in block style, as a control plane's dump would look; workload 0 is on `node-0`. */
+/** A local configuration file in block style, as a control plane's dump would look. */
 export function writeMeshFile(path: string, { workloads, services = 1_000, nodes = 500 }: MeshSize): void {
   const file = openSync(path, 'w')
   try {
@@ -40,7 +40,7 @@ const workload = (
   - ${ip(10, i)}
   protocol: HBONE
   network: ''
-  node: node-${node}
+  node: other-${node}
   workloadName: app-${service}
   workloadType: deployment
   canonicalName: app-${service}
