@@ -38,7 +38,8 @@ export interface ControlPlane {
   readonly close: () => Promise<void>
 }
 
-export async function startControlPlane(): Promise<ControlPlane> {
+/** Certificates are for whom a node proxy names; for one that names nobody, for `caller`. */
+export async function startControlPlane({ caller }: { readonly caller?: string } = {}): Promise<ControlPlane> {
   const root = await selfSignedRoot({ organization: 'cluster.local', ttlSeconds: 86_400 })
   const authority = await createCertificateAuthority({
     signingCertificate: root.certificate,
@@ -100,7 +101,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
   server.addService(certificateServiceDefinition, {
     createCertificate: createCertificateHandler({
       authenticate: async () => 'node proxy',
-      identities: () => [],
+      identities: () => (caller === undefined ? [] : [caller]),
       impersonate: () => ({ allowed: true }),
       authority: () => authority
     })
@@ -109,18 +110,19 @@ export async function startControlPlane(): Promise<ControlPlane> {
     { private_key: Buffer.from(privateKey), cert_chain: Buffer.from(serving) }
   ])
   const injector = server.createConnectionInjector(credentials)
-  const listeners: ReturnType<typeof createServer>[] = []
+  const listeners = new Map<Netns, ReturnType<typeof createServer>>()
 
   return {
     rootCertificate: root.certificate,
     sign: async (request, sans) => (await authority.sign({ csr: request, sans, ttlSeconds: 3_600 }))[0] ?? '',
     listen: async netns => {
+      if (listeners.has(netns)) return
       const { fd } = listenTcp(netns, { ip: '127.0.0.1', port: 15012 })
       const listener = createServer(socket => {
         socket.on('error', () => undefined)
         injector.injectConnection(socket)
       })
-      listeners.push(listener)
+      listeners.set(netns, listener)
       await new Promise<void>(resolve => listener.listen({ fd }, resolve))
     },
     setAddresses: addresses =>
@@ -138,7 +140,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
       }
     },
     close: async () => {
-      for (const listener of listeners) listener.close()
+      for (const listener of listeners.values()) listener.close()
       server.forceShutdown()
       injector.destroy()
     }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,10 +40,15 @@ export async function startNode(options: {
   readonly env?: Readonly<Record<string, string>>
   /** Text of its /etc/resolv.conf. */
   readonly resolvConf?: string
+  /** Where it runs instead of in a namespace of its own: a pod, for a proxy of one workload. */
+  readonly netns?: Netns
+  /** Whom it runs as, with no privileges; by default as we do. */
+  readonly user?: number
   readonly onConnectionCount?: (count: number) => void
 }): Promise<TestNode> {
-  const netns = createNetns()
+  const netns = options.netns ?? createNetns()
   const folder = mkdtempSync(join(tmpdir(), 'culvert-ztunnel-'))
+  if (options.user !== undefined) chmodSync(folder, 0o755)
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })
   process.on('exit', removeFolder)
   const rootPath = join(folder, 'root.pem')
@@ -62,7 +67,7 @@ export async function startNode(options: {
   zds.listen()
   zds.accept()
 
-  const [command, args] = commandLine(folder, options.resolvConf)
+  const [command, args] = commandLine(folder, options)
   const child = inNetns(netns, () =>
     spawn(command, args, {
       cwd: folder,
@@ -110,7 +115,7 @@ export async function startNode(options: {
         await once(child, 'exit')
       }
       await zds.close()
-      netns.close()
+      if (options.netns === undefined) netns.close()
       process.off('exit', removeFolder)
       removeFolder()
     }
@@ -128,14 +133,18 @@ export async function isListening(netns: Netns, port: number): Promise<boolean> 
 }
 
 /** The launcher, in a mount namespace of its own where it needs another resolv.conf. */
-function commandLine(folder: string, resolvConf: string | undefined): readonly [string, readonly string[]] {
+function commandLine(
+  folder: string,
+  { resolvConf, user }: { readonly resolvConf?: string; readonly user?: number }
+): readonly [string, readonly string[]] {
+  const as = user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all']
   // A test that runs out of time never gets to stop it: then it goes when this process does.
-  const withUs = ['--pdeathsig', 'KILL', '--']
-  if (resolvConf === undefined) return ['setpriv', [...withUs, launcher, 'proxy', 'ztunnel']]
+  const start = ['setpriv', ...as, '--pdeathsig', 'KILL', '--', launcher, 'proxy', 'ztunnel'] as const
+  if (resolvConf === undefined) return [start[0], start.slice(1)]
   const path = join(folder, 'resolv.conf')
   writeFileSync(path, resolvConf)
-  const script = 'mount --bind "$1" /etc/resolv.conf && exec "$2" proxy'
-  return ['setpriv', [...withUs, 'unshare', '-m', 'sh', '-c', script, 'sh', path, launcher]]
+  const script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+  return ['unshare', ['-m', 'sh', '-c', script, 'sh', path, ...start]]
 }
 
 /** Asks again and again until it is so; the test's own time limit ends it. */
