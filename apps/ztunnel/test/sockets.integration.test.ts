@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs'
-import { parseHosts, parseResolvConf } from '@culvert/dns'
+import { createFairSlots, parseHosts, parseResolvConf } from '@culvert/dns'
 import { constants, getsockopt } from '@culvert/native-netns'
 import { createNetns } from '@culvert/netns'
 import { createDataPath } from '@culvert/tunnel'
@@ -37,6 +37,7 @@ async function listenersWith(variables: Record<string, string>): Promise<readonl
       settings,
       dataPath: createDataPath({ log }),
       dns: {
+        slots: createFairSlots({ all: 1, each: 1 }),
         settings: settings.dns,
         mark: listenerMark,
         reusePort,

@@ -20,7 +20,7 @@ export function createAnswerCache(now: () => number): AnswerCache {
   const entries = new Map<string, { readonly bytes: Buffer; readonly stored: number; readonly expires: number }>()
   return {
     get(question) {
-      const key = keyOf(question)
+      const key = questionKey(question)
       const entry = entries.get(key)
       if (entry === undefined) return undefined
       const time = now()
@@ -37,7 +37,7 @@ export function createAnswerCache(now: () => number): AnswerCache {
     put(question, reply) {
       const seconds = lifetime(reply)
       if (seconds === 0 || reply.bytes.length > maxBytes) return
-      const key = keyOf(question)
+      const key = questionKey(question)
       entries.delete(key)
       const stored = now()
       entries.set(key, { bytes: Buffer.from(reply.bytes), stored, expires: stored + seconds * 1000 })
@@ -47,7 +47,8 @@ export function createAnswerCache(now: () => number): AnswerCache {
   }
 }
 
-const keyOf = ({ wire, type, class: classNumber }: Question): string =>
+/** The same for two questions that have the same answer. */
+export const questionKey = ({ wire, type, class: classNumber }: Question): string =>
   `${type} ${classNumber} ${wire.toString('latin1')}`
 
 /** Seconds: the shortest TTL of the answers; of a reply that denies, what its SOA says, and none without one. */

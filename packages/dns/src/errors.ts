@@ -7,6 +7,8 @@ export type DnsErrorCode =
   | 'DNS_UPSTREAM_TIMEOUT'
   /** An upstream server could not be reached or answered nonsense. */
   | 'DNS_UPSTREAM'
+  /** Too many questions of this client, or of all, wait for servers. */
+  | 'DNS_BUSY'
 
 export class DnsError extends Error {
   override readonly name = 'DnsError'

@@ -1,7 +1,7 @@
 import packet, { type Answer, type Packet } from 'dns-packet'
 import { describe, expect, it } from 'vitest'
 import { createAnswerCache } from './answer-cache.ts'
-import { createForwarder, type ForwardResult, parseHosts, questionFor } from './index.ts'
+import { createFairSlots, createForwarder, DnsError, type ForwardResult, parseHosts, questionFor } from './index.ts'
 import { type Message, rcode, readMessage, recordType } from './message.ts'
 
 const soa = (ttl: number, minimum: number): Answer => ({
@@ -39,6 +39,49 @@ function start(reply: (name: string) => Message): {
 
 const ttls = (result: ForwardResult): readonly number[] =>
   result.kind === 'answers' ? result.answers.map(({ ttl }) => ttl) : []
+
+it('says so when no question of a client can be asked any more', async () => {
+  const slots = createFairSlots({ all: 1, each: 1 })
+  const free = Promise.withResolvers<void>()
+  const holding = slots.share().run(() => free.promise, { patience: 0, signal: new AbortController().signal })
+  const forwarder = createForwarder({
+    config: { servers: [{ ip: '192.0.2.1', port: 53 }], search: [], timeout: 1, attempts: 0, edns0: false },
+    hosts: parseHosts(''),
+    exchange: async () => message({ answers: [address('a.example', 0)] }),
+    slots: slots.share()
+  })
+  const forward = (): Promise<ForwardResult> =>
+    forwarder.forward(questionFor('a.example', 'A'), { signal: new AbortController().signal })
+  const reason = 'too many questions wait for an answer'
+  expect(await forward()).toEqual({ kind: 'none', rcode: rcode.servFail, reason })
+  free.resolve()
+  await holding
+  expect(await forward()).toMatchObject({ kind: 'answers' })
+})
+
+describe('one question that several wait for', () => {
+  it('is asked again by those who are left when the first gives up', async () => {
+    const asked: AbortSignal[] = []
+    const forwarder = createForwarder({
+      config: { servers: [{ ip: '192.0.2.1', port: 53 }], search: [], timeout: 60_000, attempts: 0, edns0: false },
+      hosts: parseHosts(''),
+      exchange: (_server, _question, { signal }) => {
+        asked.push(signal)
+        if (asked.length > 1) return Promise.resolve(message({ answers: [address('a.example', 9)] }))
+        return new Promise((_, reject) =>
+          signal.addEventListener('abort', () => reject(new DnsError('DNS_UPSTREAM', 'called off')))
+        )
+      }
+    })
+    const [first, second] = [new AbortController(), new AbortController()]
+    const results = [first, second].map(({ signal }) => forwarder.forward(questionFor('a.example', 'A'), { signal }))
+    await new Promise(resolve => setImmediate(resolve))
+    expect(asked).toHaveLength(1)
+    first.abort()
+    expect(await Promise.all(results)).toMatchObject([{ kind: 'none' }, { kind: 'answers' }])
+    expect(asked).toHaveLength(2)
+  })
+})
 
 describe('answers that were asked for before', () => {
   it('come from memory, counted down, until the shortest TTL is over', async () => {

@@ -1,6 +1,7 @@
-import { createAnswerCache } from './answer-cache.ts'
+import { createAnswerCache, questionKey } from './answer-cache.ts'
 import { lowerCaseWire, nameText } from './domain-name.ts'
 import { DnsError } from './errors.ts'
+import type { SlotShare } from './fair-slots.ts'
 import { type HostsTable, specialName } from './hosts-file.ts'
 import { type DnsRecord, type Edns, type Message, type Question, rcode, recordType } from './message.ts'
 import type { ResolverConfig } from './resolv-conf.ts'
@@ -27,18 +28,41 @@ export function createForwarder(options: {
   readonly config: ResolverConfig
   readonly hosts: HostsTable
   readonly exchange: Exchange
+  /** Where questions wait for their turn to be asked; by default they do not. */
+  readonly slots?: SlotShare
   /** Milliseconds, for the age of what is cached; by default the process's monotonic clock. */
   readonly now?: () => number
 }): Forwarder {
   const { config, hosts, exchange } = options
   const cache = createAnswerCache(options.now ?? (() => performance.now()))
 
+  const asking = new Map<string, { readonly reply: Promise<Message | DnsError>; readonly signal: AbortSignal }>()
+
   const ask = async (question: Question, signal: AbortSignal): Promise<Message | DnsError> => {
     const cached = cache.get(question)
     if (cached !== undefined) return cached
-    const reply = await askServers(question, signal)
-    if (!(reply instanceof DnsError)) cache.put(question, reply)
-    return reply
+    const key = questionKey(question)
+    // One at a time: a forged reply must not have as many open questions to hit as somebody asks (RFC 5452 section 5).
+    for (let same = asking.get(key); same !== undefined; same = asking.get(key)) {
+      const reply = await same.reply
+      if (!(reply instanceof DnsError) || !same.signal.aborted || signal.aborted) return reply
+    }
+    const reply = inTurn(question, signal).finally(() => asking.delete(key))
+    asking.set(key, { reply, signal })
+    const result = await reply
+    if (!(result instanceof DnsError)) cache.put(question, result)
+    return result
+  }
+
+  const inTurn = async (question: Question, signal: AbortSignal): Promise<Message | DnsError> => {
+    if (options.slots === undefined) return await askServers(question, signal)
+    try {
+      return await options.slots.run(() => askServers(question, signal), { patience: config.timeout, signal })
+    } catch (error) {
+      if (error instanceof DnsError) return error
+      if (signal.aborted) return new DnsError('DNS_UPSTREAM', 'called off', { cause: error })
+      throw error
+    }
   }
 
   const askServers = async (question: Question, signal: AbortSignal): Promise<Message | DnsError> => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import packet, { type DecodedPacket, type Packet } from 'dns-packet'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   createDnsProxy,
   createDnsServer,
@@ -75,13 +75,14 @@ async function startServer(options: {
   client?: DnsClient | undefined
   timeout?: number
   attempts?: number
+  randomCase?: boolean
 }): Promise<{ port: number; outcomes: DnsOutcome<DnsClient>[] }> {
   const outcomes: DnsOutcome<DnsClient>[] = []
   const servers = (options.upstreams ?? []).map(port => ({ ip: '127.0.0.1', port }))
   const forwarder = createForwarder({
     config: { servers, search: [], timeout: options.timeout ?? 5_000, attempts: options.attempts ?? 0, edns0: false },
     hosts: parseHosts('10.9.9.9 printer.office'),
-    exchange: createExchange(undefined, 0)
+    exchange: createExchange(undefined, { mark: 0, randomCase: options.randomCase ?? false })
   })
   const proxy = createDnsProxy({
     clusterDomain: 'cluster.local',
@@ -267,6 +268,87 @@ describe('forwarding', () => {
     expect(reply.answers).toMatchObject([{ data: '192.0.2.4' }])
   })
 
+  it('does not take a reply of anybody but the server that was asked', async () => {
+    const forger = dgram.createSocket('udp4')
+    forger.bind(0, '127.0.0.1')
+    await once(forger, 'listening')
+    onTestFinished(() => void forger.close())
+    const server = dgram.createSocket('udp4')
+    const answer = (asked: Packet, data: string): Buffer =>
+      packet.encode(response(asked, { answers: [{ type: 'A', name: 'www.example.org', data }] }))
+    server.on('message', (bytes, peer) => {
+      const asked = decode(bytes)
+      // It knows the id, the port and the question.
+      forger.send(answer(asked, '192.0.2.1'), peer.port, peer.address, () =>
+        server.send(answer(asked, '192.0.2.2'), peer.port, peer.address)
+      )
+    })
+    server.bind(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const { port } = await startServer({ upstreams: [server.address().port] })
+    expect((await ask(port, query('www.example.org'))).answers).toMatchObject([{ data: '192.0.2.2' }])
+  })
+
+  it('asks the same question once, however many wait for its answer', async () => {
+    const waiting: (() => void)[] = []
+    const udp = dgram.createSocket('udp4')
+    udp.on('message', (bytes, peer) => {
+      const answers: Packet['answers'] = [{ type: 'A', name: 'x.example', data: '192.0.2.1' }]
+      waiting.push(() => udp.send(packet.encode(response(decode(bytes), { answers })), peer.port))
+    })
+    udp.bind(0, '127.0.0.1')
+    await once(udp, 'listening')
+    onTestFinished(() => void udp.close())
+    const { port } = await startServer({ upstreams: [udp.address().port] })
+    const replies = Array.from({ length: 20 }, () => ask(port, query('X.example')))
+    // Another one, asked after them and so known to the server after them.
+    const last = ask(port, query('y.example'))
+    await expect.poll(() => waiting.length).toBe(2)
+    for (const answer of waiting) answer()
+    for (const reply of await Promise.all(replies)) expect(reply.answers).toMatchObject([{ data: '192.0.2.1' }])
+    await last
+    expect(waiting).toHaveLength(2)
+  })
+
+  it('mixes the case of names, where that is wanted, and shows nobody the mixture', async () => {
+    const names: string[] = []
+    const upstream = await startUpstream(asked => {
+      const name = asked.questions?.[0]?.name ?? ''
+      names.push(name)
+      return [response(asked, { answers: [{ type: 'A', name, data: '192.0.2.7', ttl: 0 }] })]
+    })
+    const { port, outcomes } = await startServer({ upstreams: [upstream.port], randomCase: true })
+    for (let i = 0; i < 4; i++) {
+      const reply = await ask(port, query('Www.somewhere.example.org'))
+      expect(reply.questions).toMatchObject([{ name: 'Www.somewhere.example.org' }])
+      expect(reply.answers).toMatchObject([{ data: '192.0.2.7' }])
+      expect(reply.answers?.[0]?.name.toLowerCase()).toBe('www.somewhere.example.org')
+    }
+    expect(upstream.overTcp).toEqual([])
+    expect(new Set(names.map(name => name.toLowerCase()))).toEqual(new Set(['www.somewhere.example.org']))
+    // 22 letters: the same mixture four times has no chance.
+    expect(new Set(names).size).toBeGreaterThan(1)
+    expect(outcomes).toMatchObject(Array(4).fill({ domain: 'www.somewhere.example.org.' }))
+  })
+
+  it('asks over TCP where the name comes back in another mixture', async () => {
+    const lower = (asked: Packet): Packet => ({
+      questions: (asked.questions ?? []).map(question => ({ ...question, name: question.name.toLowerCase() }))
+    })
+    const upstream = await startUpstream((asked, protocol) => [
+      response(asked, {
+        ...lower(asked),
+        answers: [{ type: 'A', name: 'x', data: protocol === 'udp' ? '192.0.2.1' : '192.0.2.2' }]
+      })
+    ])
+    const { port } = await startServer({ upstreams: [upstream.port], randomCase: true })
+    // 40 letters: all of them lower by chance once in 10^12.
+    const reply = await ask(port, query('abcdefghijklmnopqrst.abcdefghijklmnopqrst'))
+    expect(reply.answers).toMatchObject([{ data: '192.0.2.2' }])
+    expect([upstream.asked.length, upstream.overTcp.length]).toEqual([1, 1])
+  })
+
   it('uses a new id and port for each question', async () => {
     const ports = new Set<number>()
     const ids = new Set<number>()
@@ -407,6 +489,53 @@ it('answers the requests of one TCP connection one after another', async () => {
   const { port } = await startServer({ services })
   const replies = await askTcp(port, [query('a.ns2', 'A', { id: 1 }), query('b.ns2', 'A', { id: 2 })])
   expect(replies.map(({ id }) => id)).toEqual([1, 2])
+})
+
+it.each([
+  { title: 'comes byte by byte', parts: [Buffer.from([0]), Buffer.from([0])] },
+  { title: 'never begins', parts: [undefined, undefined] }
+])('closes a TCP connection whose request $title', async ({ parts }) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { port } = await startServer({})
+  const socket = net.connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  const closed = once(socket, 'close')
+  // One whole request: its connection is known to the server when the reply is here.
+  socket.write(frame(packet.encode(query('a.localhost'))))
+  await once(socket, 'data')
+  for (const bytes of parts) {
+    if (bytes !== undefined) socket.write(bytes)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(socket.destroyed).toBe(false)
+  }
+  await vi.advanceTimersByTimeAsync(1_001)
+  socket.resume()
+  await closed
+})
+
+it('closes a TCP connection that takes no reply', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  let answered = 0
+  const answer = async (): Promise<Buffer> => Buffer.alloc(60_000, answered++)
+  const addresses = [{ ip: '127.0.0.1', port: 0 }]
+  const onError = (error: unknown): never => {
+    throw error
+  }
+  const server = createDnsServer({ netns: undefined, addresses, mark: 0, reusePort: false, proxy: { answer }, onError })
+  const [bound] = await server.start()
+  onTestFinished(server.close)
+  const socket = net.connect(bound?.port ?? 0, '127.0.0.1')
+  socket.pause()
+  const closed = once(socket, 'close')
+  socket.write(Buffer.concat(Array.from({ length: 500 }, () => frame(packet.encode(query('a.ns2'))))))
+  for (let before = -1; before !== answered; await setImmediate()) before = answered
+  await vi.advanceTimersByTimeAsync(5_001)
+  socket.on('error', () => undefined)
+  socket.resume()
+  await closed
+  expect(answered).toBeLessThan(500)
 })
 
 it('does not answer further while a TCP client does not read', async () => {

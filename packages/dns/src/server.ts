@@ -29,7 +29,7 @@ const maxQueries = 1_024
 const maxConnections = 128
 /** docs/spec/zds.md 4.3. */
 const backlog = 128
-/** Milliseconds without a request after which a TCP connection is closed. */
+/** Milliseconds for the next request to be there as a whole, and for a reply to be taken; then a TCP connection is closed. */
 const idleTime = 5_000
 
 export function createDnsServer(options: DnsServerOptions): DnsServer {
@@ -115,24 +115,32 @@ function serveConnection(socket: net.Socket, { proxy, onError }: DnsServerOption
   const frames = createFrameReader()
   const waiting: Buffer[] = []
   let busy = false
-  socket.setTimeout(idleTime, () => socket.destroy())
+  // Not the socket's own timeout: that begins anew with every byte.
+  let deadline: NodeJS.Timeout | undefined
+  const expect = (): void => {
+    clearTimeout(deadline)
+    deadline = setTimeout(() => socket.destroy(), idleTime)
+  }
+  expect()
+  socket.once('close', () => clearTimeout(deadline))
   socket.on('error', () => undefined)
 
   const work = async (): Promise<void> => {
     busy = true
     socket.pause()
-    socket.setTimeout(0)
+    clearTimeout(deadline)
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const reply = await proxy.answer(next, 'tcp', signal)
       if (socket.destroyed) return
       if (reply === undefined || socket.write(frame(reply))) continue
-      // A client that does not read must not make us keep its replies; it has the idle time to start.
-      socket.setTimeout(idleTime)
-      await new Promise(resolve => socket.once('drain', resolve))
-      socket.setTimeout(0)
+      // A client that does not read must not make us keep its replies.
+      expect()
+      await new Promise(resolve => socket.once('drain', resolve).once('close', resolve))
+      clearTimeout(deadline)
+      if (socket.destroyed) return
     }
     busy = false
-    socket.setTimeout(idleTime)
+    expect()
     socket.resume()
   }
   socket.on('data', (chunk: Buffer) => {

@@ -9,12 +9,14 @@ const resolveTime = 10_000
  * failed, empty when the name has none (docs/spec/observability-dns.md 11.6).
  */
 export function createHostnameResolver(options: {
+  /** CULVERT_DNS_RANDOM_CASE. */
+  readonly randomCase: boolean
   readonly config: ResolverConfig
   readonly hosts: HostsTable
   readonly ipv6: boolean
 }): (hostname: string) => Promise<readonly string[] | undefined> {
-  const { config, hosts, ipv6 } = options
-  const forwarder = createForwarder({ config, hosts, exchange: createExchange(undefined, 0) })
+  const { config, hosts, ipv6, randomCase } = options
+  const forwarder = createForwarder({ config, hosts, exchange: createExchange(undefined, { mark: 0, randomCase }) })
 
   const ask = async (hostname: string, family: 'A' | 'AAAA'): Promise<readonly string[] | undefined> => {
     const question = questionFor(hostname, family)

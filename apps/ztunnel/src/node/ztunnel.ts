@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { createAuthorizer } from '@culvert/authorization'
-import { parseHosts, parseResolvConf } from '@culvert/dns'
+import { createFairSlots, parseHosts, parseResolvConf } from '@culvert/dns'
 import { currentNetns, listenTcp } from '@culvert/netns'
 import { createMetrics, createReadiness, type HttpServer, type Log } from '@culvert/telemetry'
 import { createDataPath } from '@culvert/tunnel'
@@ -24,6 +24,9 @@ import { createHostnameResolver } from './hostname-resolver.ts'
 import { applyLocalConfiguration } from './local-config.ts'
 import { createNodeContext } from './node-context.ts'
 import { followRevocations } from './revocations.ts'
+
+/** Questions that wait for servers, for each pod and in all: each has a descriptor for every server that is asked. */
+const dnsSlots = { all: 1_024, each: 256 }
 
 export interface ZtunnelOptions {
   readonly settings: Settings
@@ -74,7 +77,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const resolver = parseResolvConf(options.files.resolvConf)
   const hosts = parseHosts(options.files.hosts)
   const { ipv6, listenerMark, reusePort } = settings.sockets
-  const resolveHostname = createHostnameResolver({ config: resolver, hosts, ipv6 })
+  const resolveHostname = createHostnameResolver({ config: resolver, hosts, ipv6, randomCase: settings.dns.randomCase })
   const recent = createRecentConnections()
   const node = createNodeContext({
     settings,
@@ -112,6 +115,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     dns: dnsEnabled
       ? {
           settings: settings.dns,
+          slots: createFairSlots(dnsSlots),
           mark: listenerMark,
           reusePort,
           ipv6,

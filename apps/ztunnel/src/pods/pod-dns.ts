@@ -6,6 +6,7 @@ import {
   createForwarder,
   type DnsOutcome,
   type DnsServer,
+  type FairSlots,
   type HostsTable,
   lookUp,
   type ResolverConfig,
@@ -25,6 +26,8 @@ export interface PodDnsOptions {
   readonly preferredNamespace: string | undefined
   /** Of a dedicated proxy; undefined: as pods of the client's namespace have it. */
   readonly search: readonly string[] | undefined
+  /** Of all pods. */
+  readonly slots: FairSlots
   /** ztunnel's own, also for pods; the queries leave from the pod's namespace. */
   readonly resolver: ResolverConfig
   readonly hosts: HostsTable
@@ -58,7 +61,8 @@ export function createPodDns(
     forwarder: createForwarder({
       config: options.resolver,
       hosts: options.hosts,
-      exchange: createExchange(netns, mark)
+      exchange: createExchange(netns, { mark, randomCase: settings.randomCase }),
+      slots: options.slots.share()
     }),
     observe: options.observe
   })

@@ -121,7 +121,10 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
   })
   const dedicated = readDedicated(read)
   const enableProxy = read.boolean('ENABLE_PROXY') ?? true
-  const dns = readDnsSettings(proxyConfig.metadata, read.boolean('IPV6_ENABLED') ?? true)
+  const dns = readDnsSettings(proxyConfig.metadata, {
+    ipv6: read.boolean('IPV6_ENABLED') ?? true,
+    randomCase: read.boolean('CULVERT_DNS_RANDOM_CASE') ?? false
+  })
   const onDemand = read.boolean('XDS_ON_DEMAND') ?? false
   if (onDemand && dns.addresses.length > 0) {
     throw new SettingError('XDS_ON_DEMAND=true cannot be combined with the DNS proxy; set ISTIO_META_DNS_CAPTURE=false')
