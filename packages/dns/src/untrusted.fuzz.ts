@@ -159,6 +159,7 @@ const proxy: FuzzTarget = {
 }
 
 const question = questionFor('a.example', 'A')
+const mixedWire = Buffer.from('\x01A\x07eXampLe\0', 'latin1')
 
 /** An upstream server's reply to a question of ours, and then from the cache. */
 const upstream: FuzzTarget = {
@@ -167,7 +168,13 @@ const upstream: FuzzTarget = {
   words,
   run(input) {
     const reply = matchingReply(input, 7, question)
-    if (reply === undefined) return false
+    // Only who asked in mixed case can be answered in another mixture; the question is then the same.
+    assert.notEqual(reply, 'other case')
+    const toMixed = matchingReply(input, 7, { ...question, wire: mixedWire })
+    if (typeof toMixed === 'object' && 'questions' in toMixed && toMixed.questions.length === 1) {
+      assert.deepEqual(toMixed.questions[0]?.wire, question.wire)
+    }
+    if (reply === undefined || typeof reply === 'string') return false
     if (reply instanceof Error) {
       assertPlainText(reply.message)
       return false

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import type { Settings } from '../settings/settings.ts'
+import { type Settings, socks5Port } from '../settings/settings.ts'
 
 /** `config` of the dump; docs/spec/observability-dns.md 8. Tokens and the local xDS source are never shown. */
 export function configView(settings: Settings): Readonly<Record<string, unknown>> {
@@ -14,7 +14,7 @@ export function configView(settings: Settings): Readonly<Record<string, unknown>
     frameSize: settings.http2.maxFrameSize,
     poolMaxStreamsPerConn: settings.pool.maxStreamsPerTunnel,
     poolUnusedReleaseTimeout: duration(settings.pool.unusedRelease),
-    socks5Addr: null,
+    socks5Addr: settings.socks5 ? `127.0.0.1:${socks5Port}` : null,
     adminAddr: { Localhost: [sockets.ipv6, ports.admin] },
     statsAddr: { SocketAddr: `${wildcard}:${ports.stats}` },
     readinessAddr: { SocketAddr: `${wildcard}:${ports.readiness}` },

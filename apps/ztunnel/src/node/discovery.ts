@@ -10,7 +10,8 @@ import {
   type WorkloadIndex
 } from '@culvert/workloads'
 import type { NodeMetrics } from '../observe/node-metrics.ts'
-import type { Settings, XdsSettings } from '../settings/settings.ts'
+import type { XdsSettings } from '../settings/control-plane-settings.ts'
+import type { Settings } from '../settings/settings.ts'
 
 export function createNodeDiscovery(
   settings: Settings,

@@ -44,3 +44,9 @@ export function parseDuration(text: string): number | undefined {
   }
   return total
 }
+
+/** In the largest unit that leaves no part of a second away: for messages. */
+export function wordedDuration(milliseconds: number): string {
+  if (milliseconds >= 86_400e3) return `${Math.floor(milliseconds / 86_400e3)}d`
+  return milliseconds % 1e3 === 0 ? `${milliseconds / 1e3}s` : `${milliseconds}ms`
+}

@@ -50,12 +50,87 @@ describe('errors', () => {
     [{ XDS_ON_DEMAND: 'true' }, 'XDS_ON_DEMAND=true cannot be combined with the DNS proxy'],
     [{ ENABLE_PROXY: 'false', ISTIO_META_DNS_CAPTURE: 'no' }, 'there is nothing to run'],
     [{ CA_ADDRESS: '' }, 'invalid env var CA_ADDRESS= ('],
+    [{ CULVERT_ALLOW_TEST_CA: 'yes' }, 'invalid env var CULVERT_ALLOW_TEST_CA=yes (expected true or false)'],
+    [{ CULVERT_DNS_RANDOM_CASE: 'on' }, 'invalid env var CULVERT_DNS_RANDOM_CASE=on (expected true or false)'],
+    [{ CULVERT_LOCAL_XDS_RELOAD: 'true' }, 'CULVERT_LOCAL_XDS_RELOAD=true needs LOCAL_XDS_PATH'],
+    [{ INSTANCE_IP: 'here' }, 'invalid env var INSTANCE_IP=here (expected an IP address)'],
+    [{ XDS_ADDRESS: 'a b:1' }, 'invalid env var XDS_ADDRESS=a b:1 (expected https://host:port)'],
+    [{ XDS_ADDRESS: 'http://istiod:15010' }, 'invalid env var XDS_ADDRESS=http://istiod:15010 (expected https:'],
+    [{ XDS_ADDRESS: 'istiod:99999' }, 'invalid env var XDS_ADDRESS=istiod:99999 ('],
+    [{ CA_ADDRESS: 'https://' }, 'invalid env var CA_ADDRESS=https:// (expected https://host:port)'],
+    [
+      { PROXY_CONFIG: '{proxyMetadata: {}, discoveryAddress: ":1"}' },
+      'discoveryAddress of the proxy configuration is ":1"'
+    ],
+    [{ 'XDS_HEADER_a b': 'x' }, 'invalid env var XDS_HEADER_a b=x (expected letters, digits'],
+    [{ CA_HEADER_TOKEN: 'secret\n' }, 'invalid env var CA_HEADER_TOKEN=*** (expected printable ASCII)'],
     [{ FAKE_CA: 'true' }, 'CULVERT_ALLOW_TEST_CA=true'],
     [{ ISTIO_META_DNS_PROXY_ADDR: 'here' }, 'invalid env var ISTIO_META_DNS_PROXY_ADDR=here ('],
     [{ PROXY_CONFIG: '{discoveryAddress: x}' }, 'PROXY_CONFIG must be a map that has proxyMetadata'],
     [{ PROXY_CONFIG: '{proxyMetadata: {}, statsPort: high}' }, 'statsPort of PROXY_CONFIG is "high"']
   ])('%j fails with %s', (variables, message) => {
     expect(() => settings(variables)).toThrow(message)
+  })
+})
+
+describe('what is beyond what the machine can do', () => {
+  it.each([
+    [{ SECRET_TTL: '1ms' }, 'SECRET_TTL=1ms (expected a duration of at least 1s and at most 36500d)'],
+    [{ KEEPALIVE_TIME: '0' }, 'KEEPALIVE_TIME=0 (expected a duration of at least 1s and at most 32767s)'],
+    [{ KEEPALIVE_INTERVAL: '10h' }, 'KEEPALIVE_INTERVAL=10h (expected a duration of'],
+    [{ KEEPALIVE_RETRIES: '128' }, 'KEEPALIVE_RETRIES=128 (expected an integer between 1 and 127)'],
+    [
+      { CONNECTION_TERMINATION_DEADLINE: '30d' },
+      'CONNECTION_TERMINATION_DEADLINE=30d (expected a duration of at most 24d)'
+    ],
+    [
+      { TERMINATION_GRACE_PERIOD_SECONDS: '2147484' },
+      'TERMINATION_GRACE_PERIOD_SECONDS=2147484 (expected an integer between'
+    ],
+    [{ CULVERT_HANDSHAKE_TIMEOUT: '4w' }, 'CULVERT_HANDSHAKE_TIMEOUT=4w (expected a duration of at most 24d)'],
+    [{ POOL_UNUSED_RELEASE_TIMEOUT: '25d' }, 'POOL_UNUSED_RELEASE_TIMEOUT=25d (expected a duration of at most 24d)'],
+    [
+      { POOL_MAX_STREAMS_PER_CONNECTION: '0' },
+      'POOL_MAX_STREAMS_PER_CONNECTION=0 (expected an integer between 1 and 65535)'
+    ],
+    [
+      { HTTP2_STREAM_WINDOW_SIZE: '2147483648' },
+      'HTTP2_STREAM_WINDOW_SIZE=2147483648 (expected an integer between 1 and'
+    ],
+    [{ HTTP2_CONNECTION_WINDOW_SIZE: '0' }, 'HTTP2_CONNECTION_WINDOW_SIZE=0 (expected an integer between 1 and'],
+    [{ HTTP2_FRAME_SIZE: '16383' }, 'HTTP2_FRAME_SIZE=16383 (expected an integer between 16384 and 16777215)'],
+    [{ ISTIO_META_DNS_PROXY_ADDR: '127.0.0.1:65536' }, 'ISTIO_META_DNS_PROXY_ADDR=127.0.0.1:65536 ('],
+    [{ PACKET_MARK: '4294967296' }, 'PACKET_MARK=4294967296 (expected an integer between 0 and 4294967295)']
+  ])('%j fails with %s', (variables, message) => {
+    expect(() => settings(variables as Record<string, string>)).toThrow(`invalid env var ${message}`)
+  })
+
+  it('is no limit to certificates that live longer than a timer', () => {
+    expect(settings({ SECRET_TTL: '90d' }).ca.ttlSeconds).toBe(90 * 86_400)
+  })
+})
+
+describe('every boolean', () => {
+  it.each([
+    'ENABLE_PROXY',
+    'ENABLE_ORIG_SRC',
+    'ENABLE_RESPONSE_BAGGAGE',
+    'FAKE_CA',
+    'INPOD_PORT_REUSE',
+    'IPV6_ENABLED',
+    'KEEPALIVE_ENABLED',
+    'LOCALHOST_APP_TUNNEL',
+    'UNSTABLE_ENABLE_SOCKS5',
+    'USER_TIMEOUT_ENABLED',
+    'XDS_ON_DEMAND',
+    'CULVERT_LOCAL_XDS_RELOAD'
+  ])('%s is true or false and nothing else, in either mode', name => {
+    for (const mode of [{}, { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'a/b/c' }]) {
+      for (const value of ['TRUE', '1', 'on', '']) {
+        const variables: Record<string, string> = { ...mode, [name]: value }
+        expect(() => settings(variables)).toThrow(`invalid env var ${name}=${value} (expected true or false)`)
+      }
+    }
   })
 })
 

@@ -1,9 +1,12 @@
+import { type CaSettings, readCa, readXds, type XdsSettings } from './control-plane-settings.ts'
 import { type DirectiveFilter, parseLogFilter } from '@culvert/telemetry'
 import type { WorkloadIdentity } from '@culvert/workloads'
+import { isIP } from 'node:net'
 import { type DnsSettings, readDnsSettings } from './dns-settings.ts'
 import { invalidVariable, SettingError } from './errors.ts'
 import { readProxyConfig } from './proxy-config.ts'
 import { createSettingReader, type Environment, type SettingReader } from './reader.ts'
+import { readSockets, type SocketSettings } from './socket-settings.ts'
 import { readThreads, type ThreadSettings } from './thread-settings.ts'
 
 /** Everything the environment says, parsed once: docs/spec/zds.md 5. Times in milliseconds. */
@@ -47,43 +50,6 @@ export interface Settings {
   readonly proxyMetadata: ReadonlyMap<string, string>
 }
 
-export interface SocketSettings {
-  /** Of upstream TCP connections. */
-  readonly mark: number
-  /** Of listeners and UDP; a dedicated proxy marks neither (docs/spec/zds.md 5.3). */
-  readonly listenerMark: number
-  readonly reusePort: boolean
-  readonly originalSource: 'auto' | 'require' | 'never'
-  readonly ipv6: boolean
-  readonly keepalive: { readonly idle: number; readonly interval: number; readonly retries: number } | undefined
-  readonly userTimeout: boolean
-  /** Undefined: the kernel's. */
-  readonly tunnelCongestionControl: string | undefined
-  readonly handshakeTimeout: number
-}
-
-export interface XdsSettings {
-  readonly address: string
-  readonly rootCa: string
-  readonly altHostname: string | undefined
-  readonly token: string | undefined
-  readonly headers: Readonly<Record<string, string>>
-  readonly onDemand: boolean
-  readonly tls12: boolean
-}
-
-export interface CaSettings {
-  /** Leaves signed by a root made at start, which nobody else trusts. */
-  readonly fake: boolean
-  readonly address: string
-  readonly rootCa: string
-  readonly altHostname: string | undefined
-  readonly token: string | undefined
-  readonly headers: Readonly<Record<string, string>>
-  readonly ttlSeconds: number
-  readonly tls12: boolean
-}
-
 export interface NodeSettings {
   readonly instanceIp: string
   readonly podName: string
@@ -104,12 +70,9 @@ export interface SettingFiles {
   readonly cpus: number
 }
 
-const defaultMark = 1337
 export const socks5Port = 15080
 const tokenPath = './var/run/secrets/tokens/istio-token'
-const rootPath = './var/run/secrets/istio/root-cert.pem'
 const meshPath = './etc/istio/config/mesh'
-const day = 86_400_000
 
 /** @throws SettingError */
 export function readSettings(environment: Environment, files: SettingFiles): Settings {
@@ -153,10 +116,16 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     clusterId: proxyConfig.metadata.get('CLUSTER_ID') ?? environment.get('CLUSTER_ID') ?? 'Kubernetes',
     clusterDomain: environment.get('CLUSTER_DOMAIN') ?? 'cluster.local',
     preferredNamespace: environment.get('PREFERED_SERVICE_NAMESPACE'),
-    xds: readXds(read, { istiod: proxyConfig.discoveryAddress ?? istiod, token: authToken, onDemand, tls12 }),
+    xds: readXds(read, {
+      istiod,
+      discoveryAddress: proxyConfig.discoveryAddress,
+      token: authToken,
+      onDemand,
+      tls12
+    }),
     ca: readCa(read, { istiod, token: authToken, tls12 }),
     localConfig: readLocalConfig(environment),
-    localConfigReload: read.boolean('CULVERT_LOCAL_XDS_RELOAD') ?? false,
+    localConfigReload: readReload(read),
     limits: {
       connections: read.integer('CULVERT_MAX_CONNECTIONS') ?? 0,
       streams: read.integer('CULVERT_MAX_STREAMS') ?? 0,
@@ -167,8 +136,8 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
       unusedRelease: read.duration('POOL_UNUSED_RELEASE_TIMEOUT') ?? 300_000
     },
     http2: {
-      streamWindow: read.integer('HTTP2_STREAM_WINDOW_SIZE', { max: 0x7fff_ffff }) ?? 4_194_304,
-      connectionWindow: read.integer('HTTP2_CONNECTION_WINDOW_SIZE', { max: 0x7fff_ffff }) ?? 16_777_216,
+      streamWindow: read.integer('HTTP2_STREAM_WINDOW_SIZE', { min: 1, max: 0x7fff_ffff }) ?? 4_194_304,
+      connectionWindow: read.integer('HTTP2_CONNECTION_WINDOW_SIZE', { min: 1, max: 0x7fff_ffff }) ?? 16_777_216,
       maxFrameSize: read.integer('HTTP2_FRAME_SIZE', { min: 16_384, max: 16_777_215 }) ?? 1_048_576
     },
     localhostAppTunnel: read.boolean('LOCALHOST_APP_TUNNEL') ?? true,
@@ -199,92 +168,13 @@ function readDedicated(read: SettingReader): WorkloadIdentity | undefined {
   return { namespace, name, serviceAccount }
 }
 
-function readSockets(read: SettingReader, shared: boolean): SocketSettings {
-  const originalSource = read.boolean('ENABLE_ORIG_SRC')
-  const keepalive = {
-    idle: read.duration('KEEPALIVE_TIME') ?? 180_000,
-    interval: read.duration('KEEPALIVE_INTERVAL') ?? 180_000,
-    retries: read.integer('KEEPALIVE_RETRIES') ?? 9
-  }
-  const mark = read.integer('PACKET_MARK')
-  return {
-    mark: mark ?? (shared ? defaultMark : 0),
-    listenerMark: shared ? (mark ?? defaultMark) : 0,
-    reusePort: shared && (read.boolean('INPOD_PORT_REUSE') ?? true),
-    originalSource: originalSource === undefined ? 'auto' : originalSource ? 'require' : 'never',
-    ipv6: read.boolean('IPV6_ENABLED') ?? true,
-    keepalive: (read.boolean('KEEPALIVE_ENABLED') ?? true) ? keepalive : undefined,
-    userTimeout: read.boolean('USER_TIMEOUT_ENABLED') ?? false,
-    tunnelCongestionControl: readCongestionControl(read),
-    handshakeTimeout: read.duration('CULVERT_HANDSHAKE_TIMEOUT') ?? 30_000
-  }
-}
-
-function readCongestionControl(read: SettingReader): string | undefined {
-  const name = 'CULVERT_TUNNEL_CONGESTION_CONTROL'
-  const value = read.text(name)
-  if (value === undefined || value === '') return undefined
-  // TCP_CA_NAME_MAX of the kernel, with the byte that ends it.
-  if (/^[a-z0-9_-]{1,15}$/.test(value)) return value
-  throw invalidVariable(name, value, 'expected the name of a congestion control such as cubic, reno or bbr')
-}
-
 function readDeadline(read: SettingReader): number {
   const explicit = read.duration('CONNECTION_TERMINATION_DEADLINE')
-  const grace = read.integer('TERMINATION_GRACE_PERIOD_SECONDS')
+  const grace = read.integer('TERMINATION_GRACE_PERIOD_SECONDS', { max: 2_147_483 })
   if (explicit !== undefined) return explicit
   if (grace === undefined) return 5_000
   return Math.max(1, grace > 10 ? grace - 5 : grace - 1) * 1_000
 }
-
-interface Defaults {
-  readonly istiod: string
-  readonly token: string | undefined
-  readonly tls12: boolean
-}
-
-function readXds(read: SettingReader, defaults: Defaults & { readonly onDemand: boolean }): XdsSettings | undefined {
-  const address = read.text('XDS_ADDRESS') ?? defaults.istiod
-  if (address === '') return undefined
-  return {
-    address: withScheme(address),
-    rootCa: read.text('XDS_ROOT_CA') ?? rootPath,
-    altHostname: read.text('ALT_XDS_HOSTNAME'),
-    token: defaults.token,
-    headers: headersFrom(read, 'XDS_HEADER_'),
-    onDemand: defaults.onDemand,
-    tls12: defaults.tls12
-  }
-}
-
-function readCa(read: SettingReader, defaults: Defaults): CaSettings {
-  const fake = read.boolean('FAKE_CA') ?? false
-  if (fake && read.text('CULVERT_ALLOW_TEST_CA') !== 'true') {
-    throw invalidVariable(
-      'FAKE_CA',
-      'true',
-      'certificates that anybody could make; for tests only, which set CULVERT_ALLOW_TEST_CA=true'
-    )
-  }
-  const address = read.text('CA_ADDRESS') ?? defaults.istiod
-  if (address === '' && !fake) throw invalidVariable('CA_ADDRESS', '', 'expected https://host:port')
-  return {
-    fake,
-    address: withScheme(address),
-    rootCa: read.text('CA_ROOT_CA') ?? rootPath,
-    altHostname: read.text('ALT_CA_HOSTNAME'),
-    token: defaults.token,
-    headers: headersFrom(read, 'CA_HEADER_'),
-    ttlSeconds: Math.round((read.duration('SECRET_TTL') ?? day) / 1_000),
-    tls12: defaults.tls12
-  }
-}
-
-function headersFrom(read: SettingReader, prefix: string): Readonly<Record<string, string>> {
-  return Object.fromEntries([...read.withPrefix(prefix)].map(([name, value]) => [name.toLowerCase(), value]))
-}
-
-const withScheme = (address: string): string => (address.includes('://') ? address : `https://${address}`)
 
 function readLocalConfig(environment: Environment): Settings['localConfig'] {
   const path = environment.get('LOCAL_XDS_PATH')
@@ -293,6 +183,14 @@ function readLocalConfig(environment: Environment): Settings['localConfig'] {
     throw new SettingError('only one of LOCAL_XDS_PATH and LOCAL_XDS may be set')
   if (path !== undefined) return { path }
   return text === undefined ? undefined : { text }
+}
+
+function readReload(read: SettingReader): boolean {
+  const reload = read.boolean('CULVERT_LOCAL_XDS_RELOAD') ?? false
+  if (reload && read.text('LOCAL_XDS_PATH') === undefined) {
+    throw new SettingError('CULVERT_LOCAL_XDS_RELOAD=true needs LOCAL_XDS_PATH, the file to follow')
+  }
+  return reload
 }
 
 function readSelf(environment: Environment): WorkloadIdentity | undefined {
@@ -314,13 +212,19 @@ function readNode(environment: Environment, read: SettingReader, metadata: Reado
     }
   }
   return {
-    instanceIp: environment.get('INSTANCE_IP') ?? '1.1.1.1',
+    instanceIp: readInstanceIp(read),
     podName: environment.get('POD_NAME') ?? '',
     podNamespace: environment.get('POD_NAMESPACE') ?? '',
     metadata,
     jsonMetadata,
     badJsonMetadata
   }
+}
+
+function readInstanceIp(read: SettingReader): string {
+  const ip = read.text('INSTANCE_IP') ?? '1.1.1.1'
+  if (isIP(ip) === 0) throw invalidVariable('INSTANCE_IP', ip, 'expected an IP address')
+  return ip
 }
 
 function readLog(environment: Environment): Settings['log'] {
