@@ -5,6 +5,8 @@ export type CertificateErrorCode =
   | 'CERTIFICATE_SIGNING'
   /** A setting of the CA client cannot be used (token file, root file, address). */
   | 'CERTIFICATE_CONFIG'
+  /** A SPIRE agent has none for the identity, or no roots, or it has expired. */
+  | 'CERTIFICATE_UNAVAILABLE'
   /** The identity was forgotten while somebody waited for it. */
   | 'CERTIFICATE_FORGOTTEN'
   /** CA side: the request cannot be read, or its signature is wrong. */

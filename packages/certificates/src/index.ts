@@ -38,4 +38,18 @@ export {
   parseTrustedAccounts
 } from './node-authorization.ts'
 export { type SelfSignedRoot, selfSignedRoot } from './self-signed-root.ts'
+export {
+  type BundlesResponse,
+  delegatedIdentityDefinition,
+  type Selector,
+  type SvidMessage,
+  type SvidsResponse
+} from './spire/delegated-identity.ts'
+export { connectSpireAgent, type SpireAgent, type Subscriber } from './spire/spire-agent.ts'
+export {
+  createSpireCertificates,
+  type SpireCertificates,
+  type SpireCertificatesOptions,
+  type SpirePod
+} from './spire/spire-certificates.ts'
 export { readCertificateChain, type WorkloadCertificate } from './workload-certificate.ts'

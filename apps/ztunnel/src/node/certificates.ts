@@ -1,4 +1,11 @@
-import { type CertificateManager, createCaClient, createCertificateManager } from '@culvert/certificates'
+import {
+  type CertificateManager,
+  connectSpireAgent,
+  createCaClient,
+  createCertificateManager,
+  createSpireCertificates,
+  type SpirePod
+} from '@culvert/certificates'
 import { parseSpiffeId } from '@culvert/spiffe'
 import type { Logger } from '@culvert/telemetry'
 import { type Workload, type WorkloadIndex, workloadIdentity } from '@culvert/workloads'
@@ -6,10 +13,14 @@ import type { Settings } from '../settings/settings.ts'
 import { type CertificateSource, createTestCa, testCaWarning } from './test-ca.ts'
 
 export interface NodeCertificates extends CertificateManager {
+  /** A pod whose certificates are wanted until the returned function is called. */
+  readonly follow: (pod: SpirePod) => () => void
   readonly shutDown: () => void
 }
 
 export async function createNodeCertificates(settings: Settings, log: Logger): Promise<NodeCertificates> {
+  const { spireSocket } = settings.ca
+  if (spireSocket !== undefined) return spireCertificates(spireSocket, log)
   if (settings.ca.fake) log.warn(testCaWarning)
   const source = settings.ca.fake ? await createTestCa(settings.ca) : caClient(settings)
   const manager = createCertificateManager({
@@ -24,11 +35,21 @@ export async function createNodeCertificates(settings: Settings, log: Logger): P
   })
   return {
     ...manager,
+    // A CA is asked by identity, which discovery knows.
+    follow: () => () => undefined,
     shutDown: () => {
       manager.close()
       source.close()
     }
   }
+}
+
+function spireCertificates(socket: string, log: Logger): NodeCertificates {
+  const certificates = createSpireCertificates({
+    agent: connectSpireAgent({ socket }),
+    onProblem: ({ message }) => log.warn('SPIRE agent', { error: message })
+  })
+  return { ...certificates, shutDown: certificates.close }
 }
 
 function caClient({ ca, clusterId, dedicated }: Settings): CertificateSource {

@@ -62,7 +62,8 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const index = createWorkloadIndex({ localNode: settings.nodeName })
   const policies = createPolicyStore()
   const certificates = await createNodeCertificates(settings, log.scope('ztunnel::identity::manager'))
-  const prefetch = shared && settings.nodeName !== undefined
+  // A SPIRE agent sends what a pod may have as soon as the pod is here.
+  const prefetch = shared && settings.nodeName !== undefined && settings.ca.spireSocket === undefined
   if (shared) followWorkloads(index, certificates, { prefetch, log: log.scope('ztunnel::cert_fetcher') })
   const local = await applyLocalConfiguration(settings, { index, policies }, log.scope('ztunnel::state'))
   const discovery =
@@ -138,6 +139,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     ? createSharedPods({
         starter,
         states,
+        certificates,
         metrics: metrics.pods,
         log,
         onReady: ready => (ready ? podsReady?.done() : podsReady?.again()),

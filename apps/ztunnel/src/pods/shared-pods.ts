@@ -1,5 +1,6 @@
 import type { Log } from '@culvert/telemetry'
 import { createPodSet, createZdsClient, type Pod, type PodProxy } from '@culvert/zds'
+import type { NodeCertificates } from '../node/certificates.ts'
 import type { PodMetrics } from '../observe/node-metrics.ts'
 import { type PodStarterOptions, startPod } from './pod-starter.ts'
 import type { PodStates } from './pod-states.ts'
@@ -7,6 +8,7 @@ import type { PodStates } from './pod-states.ts'
 export interface SharedPodsOptions {
   readonly starter: PodStarterOptions
   readonly states: PodStates
+  readonly certificates: Pick<NodeCertificates, 'follow'>
   readonly metrics: PodMetrics | undefined
   readonly log: Log
   /** Snapshot received and nothing pending, or not any more. */
@@ -23,7 +25,7 @@ export interface SharedPods {
 
 /** The pods of this node, as the node agent hands them over. */
 export function createSharedPods(options: SharedPodsOptions): SharedPods {
-  const { metrics, states, starter } = options
+  const { certificates, metrics, states, starter } = options
   const log = options.log.scope('ztunnel::inpod::statemanager')
 
   const start = async (pod: Pod): Promise<PodProxy> => {
@@ -31,10 +33,15 @@ export function createSharedPods(options: SharedPodsOptions): SharedPods {
     const { name, namespace } = pod.info
     log.info('pod received, starting proxy', { uid, name, namespace })
     const state = states.starting(uid, pod.info)
-    const started = await startPod(starter, pod.info, pod.netns)
+    const leave = certificates.follow({ uid, ...pod.info })
+    const started = await startPod(starter, pod.info, pod.netns).catch((error: unknown) => {
+      leave()
+      throw error
+    })
     state.up(started.live)
     const ending = async (end: Promise<void>): Promise<void> => {
       await end
+      leave()
       state.gone()
     }
     return { close: () => ending(started.close()), drain: drainOptions => ending(started.drain(drainOptions)) }

@@ -14,6 +14,8 @@ export interface XdsSettings {
 export interface CaSettings {
   /** Leaves signed by a root made at start, which nobody else trusts. */
   readonly fake: boolean
+  /** Path of a SPIRE agent's admin socket, which has the certificates instead of a CA. */
+  readonly spireSocket: string | undefined
   readonly address: string
   readonly rootCa: string
   readonly altHostname: string | undefined
@@ -67,7 +69,10 @@ export function readXds(
   }
 }
 
-export function readCa(read: SettingReader, defaults: Defaults): CaSettings {
+export function readCa(
+  read: SettingReader,
+  { shared, ...defaults }: Defaults & { /** Not dedicated. */ readonly shared: boolean }
+): CaSettings {
   const fake = read.boolean('FAKE_CA') ?? false
   const allowed = read.boolean('CULVERT_ALLOW_TEST_CA') ?? false
   if (fake && !allowed) {
@@ -79,9 +84,12 @@ export function readCa(read: SettingReader, defaults: Defaults): CaSettings {
   }
   const address = read.text('CA_ADDRESS') ?? defaults.istiod
   const url = withScheme(address)
-  if (!fake && !isAddress(url)) throw invalidVariable('CA_ADDRESS', address, expectedAddress)
+  const spireSocket = readSpireSocket(read, { fake, shared })
+  if (!fake && spireSocket === undefined && !isAddress(url))
+    throw invalidVariable('CA_ADDRESS', address, expectedAddress)
   return {
     fake,
+    spireSocket,
     address: url,
     rootCa: read.text('CA_ROOT_CA') ?? rootPath,
     altHostname: read.text('ALT_CA_HOSTNAME'),
@@ -90,6 +98,21 @@ export function readCa(read: SettingReader, defaults: Defaults): CaSettings {
     ttlSeconds: Math.round((read.duration('SECRET_TTL', { min: 1_000, max: 36_500 * day }) ?? day) / 1_000),
     tls12: defaults.tls12
   }
+}
+
+function readSpireSocket(
+  read: SettingReader,
+  { fake, shared }: { readonly fake: boolean; readonly shared: boolean }
+): string | undefined {
+  const name = 'CULVERT_SPIRE_ADMIN_SOCKET'
+  const path = read.text(name)
+  if (path === undefined || path === '') return undefined
+  // 108 bytes with the one that ends it, sun_path of the kernel.
+  if (!path.startsWith('/') || Buffer.byteLength(path) > 107)
+    throw invalidVariable(name, path, 'expected an absolute path of at most 107 bytes')
+  if (fake) throw new SettingError(`only one of FAKE_CA=true and ${name} may be set`)
+  if (!shared) throw new SettingError(`${name} needs PROXY_MODE=shared: the agent is asked by the uid of a pod`)
+  return path
 }
 
 /** Request metadata (docs/spec/zds.md 5.1), of which gRPC takes no more than this. */

@@ -65,6 +65,19 @@ describe('errors', () => {
     [{ 'XDS_HEADER_a b': 'x' }, 'invalid env var XDS_HEADER_a b=x (expected letters, digits'],
     [{ CA_HEADER_TOKEN: 'secret\n' }, 'invalid env var CA_HEADER_TOKEN=*** (expected printable ASCII)'],
     [{ FAKE_CA: 'true' }, 'CULVERT_ALLOW_TEST_CA=true'],
+    [
+      { CULVERT_SPIRE_ADMIN_SOCKET: 'admin.sock' },
+      'invalid env var CULVERT_SPIRE_ADMIN_SOCKET=admin.sock (expected an absolute path of at most 107 bytes)'
+    ],
+    [{ CULVERT_SPIRE_ADMIN_SOCKET: `/${'x'.repeat(107)}` }, 'expected an absolute path of at most 107 bytes'],
+    [
+      { CULVERT_SPIRE_ADMIN_SOCKET: '/a', FAKE_CA: 'true', CULVERT_ALLOW_TEST_CA: 'true' },
+      'only one of FAKE_CA=true and CULVERT_SPIRE_ADMIN_SOCKET may be set'
+    ],
+    [
+      { CULVERT_SPIRE_ADMIN_SOCKET: '/a', PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'a/b/c' },
+      'CULVERT_SPIRE_ADMIN_SOCKET needs PROXY_MODE=shared'
+    ],
     [{ ISTIO_META_DNS_PROXY_ADDR: 'here' }, 'invalid env var ISTIO_META_DNS_PROXY_ADDR=here ('],
     [{ PROXY_CONFIG: '{discoveryAddress: x}' }, 'PROXY_CONFIG must be a map that has proxyMetadata'],
     [{ PROXY_CONFIG: '{proxyMetadata: {}, statsPort: high}' }, 'statsPort of PROXY_CONFIG is "high"']

@@ -123,7 +123,7 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
       onDemand,
       tls12
     }),
-    ca: readCa(read, { istiod, token: authToken, tls12 }),
+    ca: readCa(read, { istiod, token: authToken, tls12, shared: dedicated === undefined }),
     localConfig: readLocalConfig(environment),
     localConfigReload: readReload(read),
     limits: {

@@ -1,0 +1,7 @@
+/**
+ * A SPIRE agent on a socket of the test's, whose answers the test gives.
+ *
+ *     const agent = await startTestSpireAgent('/tmp/x/admin.sock')
+ *     agent.set('k8s:sa:cart', [await (await createTestTrustDomain('acme.test')).svid('/ns/shop/sa/cart')])
+ */
+export { createTestTrustDomain, startTestSpireAgent, type TestSpireAgent, type TestTrustDomain } from './spire-agent.ts'
