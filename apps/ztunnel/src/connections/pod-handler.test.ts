@@ -490,3 +490,14 @@ describe('inbound', () => {
     )
   })
 })
+
+it.each([
+  { role: 'outbound', reporter: 'source' },
+  { role: 'socks5', reporter: 'source' },
+  { role: 'inbound-plaintext', reporter: 'destination' },
+  { role: 'inbound-hbone', reporter: 'destination' }
+] as const)('counts open $role sockets for the $reporter', ({ role, reporter }) => {
+  const { handler, metrics } = scene()
+  for (const open of [true, true, false]) handler.socket({ role, open })
+  expect(metrics.render('openmetrics')).toContain(`istio_tcp_sockets_open{reporter="${reporter}"} 1\n`)
+})

@@ -1,3 +1,4 @@
+import { type LabelSet, labelSet } from '@culvert/telemetry'
 import type { ConnectionDecision, ConnectionId, Endpoint, ListenerRole, PodHandler } from '@culvert/tunnel'
 import { workloadIdentity } from '@culvert/workloads'
 import { unknownSourceWorkload } from '../routing/index.ts'
@@ -41,7 +42,7 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
       }
     },
     handshakeFailed: ({ peer, local, message }) => earlyDeny(peer, local, message),
-    socket: ({ role, open }) => node.sockets.add(open ? 1 : -1, [['reporter', reporters[role]]]),
+    socket: ({ role, open }) => node.sockets.add(open ? 1 : -1, reporters[role]),
     opened: opened => {
       const waiting = awaiting.get(opened.id)
       if (waiting === undefined) return
@@ -60,9 +61,12 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
   }
 }
 
-const reporters: Record<ListenerRole, 'source' | 'destination'> = {
-  outbound: 'source',
-  'inbound-plaintext': 'destination',
-  'inbound-hbone': 'destination',
-  socks5: 'source'
+const [ofSource, ofDestination] = [labelSet([['reporter', 'source']]), labelSet([['reporter', 'destination']])]
+
+/** Rendered once: every connection asks twice. */
+const reporters: Record<ListenerRole, LabelSet> = {
+  outbound: ofSource,
+  'inbound-plaintext': ofDestination,
+  'inbound-hbone': ofDestination,
+  socks5: ofSource
 }
