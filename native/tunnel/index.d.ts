@@ -104,6 +104,8 @@ export interface NativePodSettings {
   /** A descriptor, used within the call; -1: the process's own. */
   readonly netns: number
   readonly listeners: readonly { readonly role: ListenerRole; readonly ip: string; readonly port: number }[]
+  /** Default 60 s; 0 for none. */
+  readonly halfFailedTimeout?: number | undefined
   readonly sockets: {
     readonly mark: number
     readonly listenerMark: number

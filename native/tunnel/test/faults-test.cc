@@ -119,9 +119,9 @@ TEST("faults: a changed byte breaks its tunnel, and nothing false comes out") {
 
 TEST("faults: applications that end in every way beside each other") {
   PodSettings settings;
-  // Each stream's window holds all that is sent: where both applications die before they have taken a window full, both
-  // directions wait for the credit of the other (docs/spec/hbone.md 1.6 releases no read before both have ended).
-  settings.http2 = {65535, 65535, 16384};
+  // Less than most streams carry: where both applications die, each direction waits for the credit of the other.
+  settings.http2 = {3000, 65535, 16384};
+  settings.half_failed_timeout = 100;
   BadMesh bad(MeshOptions{.settings = settings, .serve = [](Socket& socket) {
                             std::vector<uint8_t> part(5000);
                             for (int turn = 0; turn < 8; turn++) {

@@ -43,6 +43,12 @@ export interface PodOptions {
   readonly sockets: SocketSettings
   readonly http2: Http2Settings
   readonly pool: PoolSettings
+  /**
+   * How long a stream stands whose application is gone while the direction from that application passes nothing on,
+   * before it is reset with CANCEL: where both applications are gone, both ends wait for the other's credit. Default
+   * 60 s; 0 for ever.
+   */
+  readonly halfFailedTimeout?: number | undefined
 }
 
 /** docs/spec/zds.md 4.3. Durations in milliseconds. */

@@ -80,6 +80,7 @@ PodSettings pod_settings(Napi::Object object) {
     auto listener = listeners.Get(i).As<Napi::Object>();
     settings.listeners.push_back({role(text(listener, "role")), endpoint(listener)});
   }
+  if (has(object, "halfFailedTimeout")) settings.half_failed_timeout = number(object, "halfFailedTimeout");
   settings.sockets = socket_settings(child(object, "sockets"));
   Napi::Object http2 = child(object, "http2"), pool = child(object, "pool");
   settings.http2 = {static_cast<uint32_t>(number(http2, "streamWindow")),

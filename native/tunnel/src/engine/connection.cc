@@ -140,8 +140,27 @@ void Connection::join(ConnectionOpened opened) {
 }
 
 void Connection::direction_done() {
-  if (send_.phase() != Direction::Phase::done || receive_.phase() != Direction::Phase::done) return;
+  if (send_.phase() != Direction::Phase::done || receive_.phase() != Direction::Phase::done) return watch_half_failed();
   finish(send_.failure() ? send_.failure() : receive_.failure());
+}
+
+// An application that is gone takes nothing, so its stream's peer gets no more credit before both directions have ended
+// (docs/spec/hbone.md 1.6). The other direction is to end soon, with what the application had sent before it went. But
+// where the application at the other end went too, that waits for credit which, by the same rule, never comes: both ends
+// would stand for ever. So the direction that is left fails when it has passed on nothing for a while, and then the
+// stream is reset with CANCEL. Only the last bytes of an application that is gone are lost by it, to one that has not
+// read for as long.
+void Connection::watch_half_failed() {
+  const Direction& failed = send_.phase() == Direction::Phase::done ? send_ : receive_;
+  Direction& left = &failed == &send_ ? receive_ : send_;
+  if (!failed.withholds_credit() || pod_->settings().half_failed_timeout == 0) return;
+  half_failed_bytes_ = left.bytes;
+  half_failed_ = std::make_unique<Timer>(pod_->loop(), [this, &left] {
+    if (left.bytes == half_failed_bytes_) return left.fail_data();
+    half_failed_bytes_ = left.bytes;
+    half_failed_->start(pod_->settings().half_failed_timeout);
+  });
+  half_failed_->start(pod_->settings().half_failed_timeout);
 }
 
 bool Connection::revoked() const {
@@ -168,6 +187,7 @@ void Connection::finish(std::optional<Failure> failure) {
   state_ = State::finished;
   if (was_waiting) pod_->pool().leave(this);
   if (dial_ != nullptr) std::exchange(dial_, nullptr)->cancel();
+  if (half_failed_ != nullptr) half_failed_->stop();
   send_.stop();
   receive_.stop();
   client_->abandon();

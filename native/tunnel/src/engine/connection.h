@@ -50,6 +50,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void on_answer(int status, std::vector<HeaderField> headers, bool outermost);
   void join(ConnectionOpened opened);
   void direction_done();
+  void watch_half_failed();
   void finish(std::optional<Failure> failure);
 
   std::shared_ptr<Pod> pod_;
@@ -67,6 +68,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool tunnelled_ = false;
   std::unique_ptr<StreamSide> outer_;  // of double HBONE
   std::shared_ptr<Tunnel> inner_;
+  // While one direction has failed: when to look at the other again, and how far that was.
+  std::unique_ptr<Timer> half_failed_;
+  uint64_t half_failed_bytes_ = 0;
 };
 
 }  // namespace culvert

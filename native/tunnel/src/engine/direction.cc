@@ -12,9 +12,12 @@ void Direction::connect(Side& source, Side& sink) {
 }
 
 void Direction::deliver(const Pieces& data) {
-  // Not read any further, but not released either before the other direction ends: no credit for it.
-  if (phase_ != Phase::copying) return;
-  if (sink_->closed()) return fail_data();
+  // Not read any further, but not released either before the other direction ends.
+  if (phase_ != Phase::copying) return source_->discard(data.size());
+  if (sink_->closed()) {
+    source_->discard(data.size());
+    return fail_data();
+  }
   bytes += data.size();
   size_t taken = held_.empty() ? sink_->write(data) : 0;
   for (size_t i = 0, skip = taken; i < data.count(); i++) {
@@ -103,6 +106,7 @@ void Direction::record(const std::string& detail) {
 
 void Direction::finish() {
   phase_ = Phase::done;
+  source_->discard(held_.size());
   held_.clear();
   pipe_.reset();
   done_();

@@ -24,6 +24,8 @@ class Direction {
   Side& sink() { return *sink_; }
   bool holds() const { return !held_.empty() || pipe_ != nullptr; }
   const std::optional<Failure>& failure() const { return failure_; }
+  // It failed with a source that was not at its end, and whose peer will not be told to go on.
+  bool withholds_credit() const { return phase_ == Phase::done && !source_ended_ && source_->waits_for_credit(); }
 
   uint64_t bytes = 0;  // from the source so far
   uint64_t told = 0;   // of these, in an event

@@ -158,6 +158,7 @@ void Http2Session::credit(Http2Stream& stream, size_t count) {
 }
 
 void Http2Session::credit_connection(size_t count) {
+  if (count == 0) return;
   uncredited_ -= count;
   owner_.on_credit();
   unreturned_ += static_cast<uint32_t>(count);

@@ -67,6 +67,8 @@ class Http2Session {
   size_t held() const;
   // The application took so many bytes of a stream, which may be over by now.
   void credit(Http2Stream& stream, size_t count);
+  // So many bytes of a stream will never be taken: room for the other streams, none for this one.
+  void discard(size_t count) { credit_connection(count); }
 
   void reset(Http2Stream& stream, Http2Error code);
 

@@ -22,6 +22,11 @@ class Side {
   virtual void resume() = 0;
   // The sink passed on so many of the bytes that were delivered.
   virtual void credit(size_t count) = 0;
+  // So many of them are nobody's: no credit, so that the peer feels a sink that is gone (docs/spec/hbone.md 1.6), but
+  // they do not stand in the way of others.
+  virtual void discard(size_t count) = 0;
+  // Its peer sends no more than it has credit for.
+  virtual bool waits_for_credit() const { return false; }
 
   // As a sink. Places for at most `most` bytes, filled and then committed, if only with 0; none: the direction's
   // `sink_writable` will be called.

@@ -33,6 +33,11 @@ void StreamSide::credit(size_t count) {
   tunnel_->session().credit(*stream_, count);
 }
 
+void StreamSide::discard(size_t count) {
+  uncredited_ -= count;
+  tunnel_->session().discard(count);
+}
+
 std::optional<std::string> StreamSide::read_failure() const {
   if (loss_ != TunnelLoss::no || code_ == Http2Error::no_error || code_ == Http2Error::cancel ||
       code_ == Http2Error::stream_closed) {

@@ -28,6 +28,8 @@ class StreamSide final : public Side, public StreamListener {
 
   void resume() override {}
   void credit(size_t count) override;
+  void discard(size_t count) override;
+  bool waits_for_credit() const override { return true; }
   void reserve(size_t most, Pieces& places) override {
     tunnel_->session().reserve_data(*stream_, most, places);
   }

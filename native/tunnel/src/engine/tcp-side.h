@@ -21,6 +21,7 @@ class TcpSide final : public Side, public Pollable {
 
   void resume() override { pump(); }
   void credit(size_t) override {}
+  void discard(size_t) override {}
   void reserve(size_t most, Pieces& places) override;
   void commit(size_t count) override;
   size_t write(const Pieces& bytes) override;

@@ -66,6 +66,9 @@ struct ListenerAddress {
 
 struct PodSettings {
   int netns = -1;  // borrowed for the call of `open`
+  // Of a connection whose one direction has failed while the other passes nothing on (`Connection::watch_half_failed`), in
+  // milliseconds; 0: for ever.
+  int64_t half_failed_timeout = 60000;
   std::vector<ListenerAddress> listeners;
   SocketSettings sockets;
   Http2Settings http2;

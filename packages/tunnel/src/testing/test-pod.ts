@@ -26,6 +26,7 @@ export interface TestPodOptions {
   readonly sockets?: Partial<PodOptions['sockets']>
   readonly http2?: Partial<PodOptions['http2']>
   readonly pool?: Partial<PodOptions['pool']>
+  readonly halfFailedTimeout?: number
   readonly connection?: (connection: CapturedConnection) => ConnectionDecision | Promise<ConnectionDecision>
   /** With it the pod has a SOCKS5 listener too. */
   readonly socks5?: (request: Socks5Request) => ConnectionDecision | Promise<ConnectionDecision>
@@ -140,7 +141,8 @@ export class TestPod implements PodHandler {
   }
 }
 
-function podOptions({ netns, ip = '127.0.0.1', ports = {}, sockets, http2, pool, socks5 }: TestPodOptions): PodOptions {
+function podOptions(options: TestPodOptions): PodOptions {
+  const { netns, ip = '127.0.0.1', ports = {}, sockets, http2, pool, socks5, halfFailedTimeout } = options
   const roles = ROLES.filter(role => role !== 'socks5' || socks5 !== undefined)
   return {
     netns,
@@ -157,6 +159,7 @@ function podOptions({ netns, ip = '127.0.0.1', ports = {}, sockets, http2, pool,
       ...sockets
     },
     http2: { streamWindow: 4_194_304, connectionWindow: 16_777_216, maxFrameSize: 1_048_576, ...http2 },
-    pool: { maxStreamsPerTunnel: 100, unusedRelease: 300_000, ...pool }
+    pool: { maxStreamsPerTunnel: 100, unusedRelease: 300_000, ...pool },
+    halfFailedTimeout
   }
 }
