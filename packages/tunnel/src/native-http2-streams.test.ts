@@ -132,22 +132,21 @@ it('takes no other PONG for the one that ends a drain', async () => {
 })
 
 describe('as a client', () => {
-  it('fails what a GOAWAY left out, keeps what it did not, and goes elsewhere with the next', async () => {
+  it('asks elsewhere for what a GOAWAY left out, keeps what it did not, and goes elsewhere with the next', async () => {
     const server = await frameServer(bench.mesh, peer => peer.send(settings(), settingsAck))
     const client = await bench.mesh.client(() => server.address, bench.application)
     const first = await bench.mesh.connect(client.address('outbound'))
     await expect.poll(() => server.peers[0]?.of(1).length).toBe(1)
     const peer = server.peers[0]!
     peer.send(headers(1, Buffer.of(0x88)))
-    const second = await bench.mesh.connect(client.address('outbound'))
+    await bench.mesh.connect(client.address('outbound'))
     await peer.next(3, TYPE.headers)
     peer.send(goaway(1, 0))
-    await readAll(second)
-    expect((await client.outcome()).failure).toEqual({ code: 'HTTP2', detail: 'stream reset: REFUSED_STREAM' })
+    await expect.poll(() => server.peers[1]?.of(1).length).toBe(1)
     peer.send(data(1, 'goes on'))
     expect((await once(first, 'data')).toString()).toBe('goes on')
     await bench.mesh.connect(client.address('outbound'))
-    await expect.poll(() => server.peers[1]?.of(1).length).toBe(1)
+    await server.peers[1]!.next(3, TYPE.headers)
     // Frames of the stream that was left out may still be on their way.
     peer.send(headers(3, Buffer.of(0x88)), data(3, 'x'), rstStream(3, 7), data(1, 'and on', FLAG.endStream))
     expect((await readAll(first)).toString()).toBe('and on')

@@ -85,13 +85,26 @@ std::unique_ptr<StreamSide> Connection::ask(const std::shared_ptr<Tunnel>& tunne
   side->on_answer = [this, outermost](int status, std::vector<HeaderField> headers) {
     on_answer(status, std::move(headers), outermost);
   };
-  side->on_gone = [this](std::string reason) { finish(Failure{FailureCode::http2, std::move(reason)}); };
+  side->on_gone = [this, outermost](std::string reason) {
+    if (outermost && !asked_again_ && outer_->stream()->left_out) return ask_again();
+    finish(Failure{FailureCode::http2, std::move(reason)});
+  };
   return side;
 }
 
 void Connection::on_tunnel(const std::shared_ptr<Tunnel>& tunnel) {
   state_ = State::requesting;
   outer_ = ask(tunnel, through_->outer, true);
+}
+
+// Once, through another tunnel: a GOAWAY that crossed the request is no answer of the destination's, and nothing was read
+// from the client yet. A stream that was refused by itself stays so (docs/spec/hbone.md 6).
+void Connection::ask_again() {
+  asked_again_ = true;
+  state_ = State::waiting_for_tunnel;
+  // It is being told.
+  pod_->loop().retire(std::shared_ptr<StreamSide>(std::move(outer_)));
+  pod_->pool().check_out(shared_from_this());
 }
 
 void Connection::on_no_tunnel(Failure failure) { finish(std::move(failure)); }

@@ -47,6 +47,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void connected(OwnedFd fd);
   void connect_failed(const std::string& detail);
   std::unique_ptr<StreamSide> ask(const std::shared_ptr<Tunnel>& tunnel, const Hop& hop, bool outermost);
+  void ask_again();
   void on_answer(int status, std::vector<HeaderField> headers, bool outermost);
   void join(ConnectionOpened opened);
   void direction_done();
@@ -65,7 +66,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::unique_ptr<Direct> direct_;
   std::shared_ptr<Dial> dial_;
   std::unique_ptr<ThroughTunnel> through_;
-  bool tunnelled_ = false;
+  bool tunnelled_ = false, asked_again_ = false;
   std::unique_ptr<StreamSide> outer_;  // of double HBONE
   std::shared_ptr<Tunnel> inner_;
   // While one direction has failed: when to look at the other again, and how far that was.

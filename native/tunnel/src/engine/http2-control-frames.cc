@@ -93,6 +93,7 @@ bool Http2Session::on_goaway(Bytes payload) {
   for (auto& stream : refused) {
     // Whoever heard of another may have dropped this one.
     if (!stream->open) continue;
+    stream->left_out = true;
     if (stream->id == 0) {
       stream->open = false;
       owner_.on_stream_ended();

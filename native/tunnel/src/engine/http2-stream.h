@@ -37,6 +37,7 @@ struct Http2Stream {
   bool open = true;         // false: no frame may be sent for it any more
   bool answered = false;    // the response was sent or has come
   bool local_ended = false, remote_ended = false;
+  bool left_out = false;    // by a GOAWAY: the peer never began with it, so it may be asked for elsewhere (RFC 9113 8.7)
   bool blocked = false;     // is among the session's blocked streams
   bool in_batch = false;    // heard data in the session's batch
 };
