@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type net from 'node:net'
@@ -58,3 +58,17 @@ it('waits out a lack of descriptors without spinning, and goes on when there are
   first.end('y')
   expect((await readAll(first)).toString()).toBe('y')
 }, 30_000)
+
+it('says why an engine cannot start without descriptors for its threads, and starts when there are some', () => {
+  const program = fileURLToPath(new URL('testing/no-descriptors.ts', import.meta.url))
+  const { stdout, status } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -n 80; exec "$0" "$@"', process.execPath, '--conditions=source', program],
+    { encoding: 'utf8' }
+  )
+  expect(stdout.split('\n').slice(0, 2)).toEqual([
+    'the tunnel engine cannot start: cannot make an event loop: Too many open files (os error 24)',
+    'then it works'
+  ])
+  expect(status).toBe(0)
+})

@@ -42,8 +42,13 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
       if (auto* engine = static_cast<Wake*>(wake)->engine; engine != nullptr) engine->end();
     }, wake_, &wake_->hook);
     unsigned threads = info[0].ToNumber().Uint32Value(), most = info[1].ToNumber().Uint32Value();
-    engine_ = std::make_unique<culvert::Engine>(threads, most, limits(info[2].As<Napi::Object>()),
-                                                [wake = wake_] { uv_async_send(&wake->async); });
+    try {
+      engine_ = std::make_unique<culvert::Engine>(threads, most, limits(info[2].As<Napi::Object>()),
+                                                  [wake = wake_] { uv_async_send(&wake->async); });
+    } catch (const std::exception& error) {
+      close_wake();
+      throw Napi::Error::New(info.Env(), std::string("the tunnel engine cannot start: ") + error.what());
+    }
   }
 
   ~JsEngine() override { end(); }
@@ -156,6 +161,10 @@ class JsEngine final : public Napi::ObjectWrap<JsEngine> {
   void end() {
     if (engine_ == nullptr) return;
     engine_.reset();
+    close_wake();
+  }
+
+  void close_wake() {
     wake_->engine = nullptr;
     uv_close(reinterpret_cast<uv_handle_t*>(&wake_->async), [](uv_handle_t* async) {
       auto* wake = reinterpret_cast<Wake*>(async);

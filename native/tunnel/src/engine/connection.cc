@@ -148,8 +148,12 @@ void Connection::join(ConnectionOpened opened) {
   pod_->emit(std::move(opened));
   send_.connect(*client_, *server_);
   receive_.connect(*server_, *client_);
-  if (is_stream()) client_stream().start();
-  else static_cast<TcpSide&>(*client_).start(false);
+  if (is_stream()) return client_stream().start();
+  try {
+    static_cast<TcpSide&>(*client_).start(false);
+  } catch (const SocketError& failure) {
+    finish(Failure{FailureCode::io, os_error(failure.error)});
+  }
 }
 
 void Connection::direction_done() {

@@ -10,10 +10,18 @@
 #include <stdexcept>
 #include <utility>
 
+#include "failure.h"
+#include "limits.h"
+
 namespace culvert {
 
 namespace {
 constexpr int64_t kTrimInterval = 10000;  // milliseconds
+
+// Milliseconds between two looks at what other threads hold while somebody waits for it to become less.
+constexpr int64_t kMemoryInterval = 10;
+
+constexpr uint32_t kEverything = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 }  // namespace
 
 bool CpuMeter::overloaded(int64_t wall, int64_t cpu) {
@@ -28,6 +36,7 @@ Deferred::~Deferred() {
   if (this_round_) std::erase(loop_.this_round_, this);
   if (next_round_) std::erase(loop_.next_round_, this);
   if (in_turn_) std::erase(loop_.turns_, this);
+  if (for_memory_) std::erase(loop_.for_memory_, this);
 }
 
 void Deferred::this_round() {
@@ -48,6 +57,12 @@ void Deferred::in_turn() {
   loop_.turns_.push_back(this);
 }
 
+void Deferred::when_memory_is_free() {
+  if (for_memory_) return;
+  for_memory_ = true;
+  loop_.for_memory_.push_back(this);
+}
+
 void Timer::start(int64_t milliseconds) {
   stop();
   due_ = now() + milliseconds;
@@ -61,20 +76,19 @@ void Timer::stop() {
 }
 
 Loop::Loop() {
+  epoll_ = OwnedFd(epoll_create1(EPOLL_CLOEXEC));
+  wake_ = OwnedFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  epoll_event event{EPOLLIN, {.ptr = nullptr}};
+  if (epoll_.get() < 0 || wake_.get() < 0 || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+    throw std::runtime_error("cannot make an event loop: " + os_error(errno));
+  }
   void* pages = mmap(nullptr, kBuffer * kBuffers, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pages == MAP_FAILED) throw std::bad_alloc();
   buffers_ = static_cast<uint8_t*>(pages);
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_ < 0 || wake_ < 0) throw std::runtime_error("cannot make an event loop: out of descriptors");
-  epoll_event event{EPOLLIN, {.ptr = nullptr}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
 }
 
 Loop::~Loop() {
   trim_.stop();
-  close(wake_);
-  close(epoll_);
   munmap(buffers_, kBuffer * kBuffers);
 }
 
@@ -86,7 +100,7 @@ void Loop::post(std::function<void()> call) {
 void Loop::wake() {
   uint64_t one = 1;
   // A counter at its limit still wakes.
-  if (write(wake_, &one, sizeof one) < 0) return;
+  if (write(wake_.get(), &one, sizeof one) < 0) return;
 }
 
 void Loop::stop() {
@@ -94,22 +108,18 @@ void Loop::stop() {
   wake();
 }
 
-void Loop::watch(int fd, Pollable* owner) {
-  epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = owner}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+void Loop::control(int operation, uint32_t events, int fd, Pollable* owner) {
+  epoll_event event{events, {.ptr = owner}};
+  if (epoll_ctl(epoll_.get(), operation, fd, &event) != 0) throw SocketError{errno};
 }
 
-void Loop::rewatch(int fd, Pollable* owner) {
-  epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = owner}};
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event);
-}
+void Loop::watch(int fd, Pollable* owner) { control(EPOLL_CTL_ADD, kEverything, fd, owner); }
 
-void Loop::watch_level(int fd, Pollable* owner) {
-  epoll_event event{EPOLLIN, {.ptr = owner}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
-}
+void Loop::rewatch(int fd, Pollable* owner) { control(EPOLL_CTL_MOD, kEverything, fd, owner); }
 
-void Loop::unwatch(int fd) { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
+void Loop::watch_level(int fd, Pollable* owner) { control(EPOLL_CTL_ADD, EPOLLIN, fd, owner); }
+
+void Loop::unwatch(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 std::unique_ptr<Pieces> Loop::take_pieces() {
   if (spare_pieces_.empty()) return std::make_unique<Pieces>();
@@ -125,8 +135,9 @@ void Loop::give_pieces(std::unique_ptr<Pieces> pieces) {
 
 int Loop::wait_time() const {
   if (!next_round_.empty() || !turns_.empty()) return 0;
-  if (timers_.empty()) return -1;
-  return static_cast<int>(std::clamp<int64_t>(timers_.begin()->first - now(), 0, 3600000));
+  int64_t most = for_memory_.empty() ? 3600000 : kMemoryInterval;
+  if (timers_.empty()) return for_memory_.empty() ? -1 : static_cast<int>(most);
+  return static_cast<int>(std::clamp<int64_t>(timers_.begin()->first - now(), 0, most));
 }
 
 void Loop::run_posted() {
@@ -175,10 +186,22 @@ void Loop::measure() {
   if (meter_.overloaded(time, thread_time() / 1000000)) on_overload();
 }
 
+bool Loop::short_of_memory() const { return limits != nullptr && limits->buffers_full(); }
+
+// One after another looks again itself: the first may already take what is free.
+void Loop::resume_readers() {
+  if (for_memory_.empty() || short_of_memory()) return;
+  for (Deferred* deferred : for_memory_) {
+    deferred->for_memory_ = false;
+    deferred->next_round();
+  }
+  for_memory_.clear();
+}
+
 void Loop::run() {
   epoll_event events[256];
   while (!stopping_) {
-    int count = epoll_wait(epoll_, events, 256, wait_time());
+    int count = epoll_wait(epoll_.get(), events, 256, wait_time());
     for (int i = 0; i < count; i++) {
       auto* owner = static_cast<Pollable*>(events[i].data.ptr);
       if (owner != nullptr) {
@@ -186,9 +209,10 @@ void Loop::run() {
         continue;
       }
       uint64_t ignored;
-      if (read(wake_, &ignored, sizeof ignored) > 0) run_posted();
+      if (read(wake_.get(), &ignored, sizeof ignored) > 0) run_posted();
     }
     run_timers();
+    resume_readers();
     // Only what asked before now: who asks again meanwhile waits for the next look at the events.
     for (size_t left = next_round_.size(); left > 0 && !next_round_.empty(); left--) {
       Deferred* deferred = next_round_.front();

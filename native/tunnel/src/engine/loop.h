@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "frame-output.h"
+#include "sockets.h"
 
 namespace culvert {
 
@@ -22,6 +23,7 @@ class Pollable {
   virtual void on_events(uint32_t events) = 0;
 };
 
+class Load;
 class Loop;
 class Revocations;
 
@@ -53,12 +55,14 @@ class Deferred {
   // In order of asking, one at least in a round, more while all of them have computed no longer than everything else of
   // the round: what is slow, such as handshakes.
   void in_turn();
+  // When less is buffered than may be; in the order in which they asked.
+  void when_memory_is_free();
 
  private:
   friend class Loop;
   Loop& loop_;
   std::function<void()> call_;
-  bool this_round_ = false, next_round_ = false, in_turn_ = false;
+  bool this_round_ = false, next_round_ = false, in_turn_ = false, for_memory_ = false;
 };
 
 class Timer {
@@ -94,7 +98,8 @@ class Loop {
   void post(std::function<void()> call);
   void wake();
 
-  // Edge-triggered, for everything, once: nobody changes the set while a connection lives.
+  // Edge-triggered, for everything, once: nobody changes the set while a connection lives. Throws SocketError, as
+  // `watch_level` does: the kernel has a limit of descriptors to watch.
   void watch(int fd, Pollable* owner);
   // The descriptor goes on with another owner, who hears of what is ready now.
   void rewatch(int fd, Pollable* owner);
@@ -114,6 +119,11 @@ class Loop {
 
   // Connections and tunnels that live here or are on their way; of any thread's reading.
   std::atomic<uint32_t> load = 0;
+  // Set before the thread runs; null: no limit.
+  const Load* limits = nullptr;
+  // More is buffered than may be, on all threads together: who holds bytes takes no more for now.
+  bool short_of_memory() const;
+
   // Set before the thread runs: called on it while its CPU does not suffice.
   std::function<void()> on_overload;
 
@@ -140,17 +150,19 @@ class Loop {
   void run_posted();
   void run_timers();
   void run_turns();
+  void control(int operation, uint32_t events, int fd, Pollable* owner);
   void clear_retired();
+  void resume_readers();
   void measure();
   int wait_time() const;
 
-  int epoll_ = -1, wake_ = -1;
-  uint8_t* buffers_;
+  OwnedFd epoll_, wake_;
+  uint8_t* buffers_ = nullptr;
   bool buffers_used_ = false;
   std::vector<std::unique_ptr<Pieces>> spare_pieces_;
   std::set<std::pair<int64_t, Timer*>> timers_;
   std::vector<Deferred*> this_round_;
-  std::deque<Deferred*> next_round_, turns_;
+  std::deque<Deferred*> next_round_, turns_, for_memory_;
   int64_t turns_ended_ = 0;  // by the thread's CPU time, while somebody waits for a turn
   std::vector<std::shared_ptr<void>> retired_;
   std::set<std::shared_ptr<void>> kept_;

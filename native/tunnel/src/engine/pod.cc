@@ -35,7 +35,11 @@ void Pod::went() {
 
 void Pod::listen(std::vector<BoundListener> listeners) {
   for (auto& bound : listeners) {
-    listeners_.push_back(std::make_unique<Listener>(*this, loop_, std::move(bound.fd), bound.role));
+    try {
+      listeners_.push_back(std::make_unique<Listener>(*this, loop_, std::move(bound.fd), bound.role));
+    } catch (const SocketError& failure) {
+      emit(Warned{std::string("a listener cannot be watched, and accepts nobody: ") + os_error(failure.error)});
+    }
   }
 }
 
@@ -60,7 +64,13 @@ void Pod::shake_hands(ConnectionId id, OwnedFd fd, Endpoint peer) {
     refused("SOCKS5 client", *failure);
   };
   int timeout = settings().sockets.handshake_timeout;
-  handshakes_.emplace(id, std::make_shared<Socks5Handshake>(loop_, std::move(fd), std::move(peer), timeout, done));
+  try {
+    handshakes_.emplace(id, std::make_shared<Socks5Handshake>(loop_, std::move(fd), std::move(peer), timeout, done));
+  } catch (const SocketError& failure) {
+    socket_closed(ListenerRole::socks5);
+    went();
+    refused("SOCKS5 client", os_error(failure.error));
+  }
 }
 
 void Pod::on_socks5_request(ConnectionId id) {
@@ -148,9 +158,16 @@ void Pod::adopt(ConnectionId id, Accepted accepted, std::shared_ptr<const TlsCre
           Http2Session::Role::server, std::move(credential), {}, settings().http2, settings().tls,
           settings().sockets.handshake_timeout},
       this);
-  serving_.emplace(tunnel.get(), Serving{tunnel, accepted.peer, accepted.local});
   auto closed = [self = shared_from_this()] { self->socket_closed(ListenerRole::inbound_hbone); };
-  tunnel->start(std::make_unique<TcpTransport>(loop_, *tunnel, std::move(accepted.fd), false, closed));
+  std::unique_ptr<TcpTransport> transport;
+  try {
+    transport = std::make_unique<TcpTransport>(loop_, *tunnel, std::move(accepted.fd), false, closed);
+  } catch (const SocketError& failure) {
+    emit(HandshakeFailed{accepted.peer, accepted.local, "tls handshake error: " + os_error(failure.error)});
+    return drop(id, std::move(accepted), FailureCode::cut);
+  }
+  serving_.emplace(tunnel.get(), Serving{tunnel, accepted.peer, accepted.local});
+  tunnel->start(std::move(transport));
 }
 
 void Pod::add(ConnectionId id, std::shared_ptr<Connection> connection) {

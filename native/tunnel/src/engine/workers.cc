@@ -30,17 +30,27 @@ Workers::Workers(unsigned started, unsigned most, Load& load) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (unsigned i = 0; i < most; i++) {
-    auto worker = std::make_unique<Worker>();
-    if (active_ < most) worker->loop.on_overload = [this] { grow(); };
-    worker->thread = std::thread([loop = &worker->loop, counter = bytes[i]] {
-      count_blocks_in(counter);
-      loop->run();
-    });
-    pthread_setname_np(worker->thread.native_handle(), ("culvert-data-" + std::to_string(i)).c_str());
-    workers_.push_back(std::move(worker));
+  try {
+    for (unsigned i = 0; i < most; i++) start(i, load, active_ < most, bytes[i]);
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    // Those that run already.
+    stop();
+    throw;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Workers::start(unsigned number, const Load& load, bool may_grow, std::atomic<int64_t>* counter) {
+  auto worker = std::make_unique<Worker>();
+  worker->loop.limits = &load;
+  if (may_grow) worker->loop.on_overload = [this] { grow(); };
+  worker->thread = std::thread([loop = &worker->loop, counter] {
+    count_blocks_in(counter);
+    loop->run();
+  });
+  pthread_setname_np(worker->thread.native_handle(), ("culvert-data-" + std::to_string(number)).c_str());
+  workers_.push_back(std::move(worker));
 }
 
 void Workers::grow() {

@@ -61,6 +61,7 @@ class Workers {
     bool asked = false;  // the decision thread posted something since its last flush
   };
 
+  void start(unsigned number, const Load& load, bool may_grow, std::atomic<int64_t>* counter);
   void post(Worker& worker, PodId pod, std::function<void(Pod&)> call);
   void grow();
 
