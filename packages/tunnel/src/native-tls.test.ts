@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import net from 'node:net'
 import tls from 'node:tls'
 import { createTestAuthority } from '@culvert/hbone/testing'
 import { describe, expect, it } from 'vitest'
@@ -229,6 +230,41 @@ describe('revocation', () => {
     await server.until(() => server.tunnelsOpen === 0)
   })
 
+  it('[identity-ca-29] looks again at a peer that was found good while its handshake goes on', async () => {
+    const [near, far] = [engine(), engine()]
+    await using mesh = new TestMesh(identities, near, far)
+    near.revoke([])
+    const server = await mesh.server()
+    const held = Promise.withResolvers<() => void>()
+    // All of the server's flight but its Finished.
+    const wire = await mesh.application(async client => {
+      const { ip, port } = server.address('inbound-hbone')
+      const target = net.connect(port, ip)
+      target.on('error', () => {})
+      client.pipe(target)
+      const [flight] = (await once(target, 'data')) as [Buffer]
+      const last = lastRecord(flight)
+      client.write(flight.subarray(0, last))
+      held.resolve(() => {
+        client.write(flight.subarray(last))
+        target.pipe(client)
+      })
+    })
+    const client = await mesh.client(() => wire, { ip: '10.0.0.1', port: 80 })
+    const application = await mesh.connect(client.address('outbound'))
+    const finish = await held.promise
+    near.revoke([await authority.revocationList([stock])])
+    // What is asked for in a turn reaches the engine at its end.
+    await new Promise(resolve => setImmediate(resolve))
+    finish()
+    await readAll(application)
+    const { failure } = await client.outcome()
+    // The latter when the flight was not read yet.
+    expect(['REVOKED', 'IO']).toContain(failure?.code)
+    if (failure?.code === 'IO') expect(failure.detail).toBe(revoked)
+    expect(server.streams).toEqual([])
+  })
+
   it('refuses what is no list and keeps what it had', async () => {
     const dataPath = engine()
     await using mesh = new TestMesh(identities, dataPath)
@@ -238,5 +274,14 @@ describe('revocation', () => {
     expect(await handshake(server, { credential: cart })).toMatchObject({ alert: 44 })
   })
 })
+
+/** Where the last TLS record begins. */
+function lastRecord(bytes: Buffer): number {
+  for (let at = 0; ; ) {
+    const next = at + 5 + bytes.readUInt16BE(at + 3)
+    if (next >= bytes.length) return at
+    at = next
+  }
+}
 
 const KEY_CERT_SIGN = 4

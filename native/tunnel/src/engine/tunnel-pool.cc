@@ -238,6 +238,12 @@ void TunnelPool::check_revocations() {
   for (auto& tunnel : all) {
     if (tunnel->revoked()) tunnel->destroy();
   }
+  // Those whose peer was found good by the lists of before, and whose handshake goes on.
+  all.clear();
+  for (auto& [_, group] : groups_) {
+    if (group.creating != nullptr && group.creating->revoked()) all.push_back(group.creating);
+  }
+  for (auto& tunnel : all) tunnel->fail({FailureCode::revoked, ""});
 }
 
 void TunnelPool::close() {

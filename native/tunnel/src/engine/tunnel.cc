@@ -230,11 +230,11 @@ void Tunnel::on_linger_timeout() {
   deadline_.start(kLinger);
 }
 
-void Tunnel::fail_handshake(std::string detail) {
+void Tunnel::fail(Failure failure) {
   auto self = shared_from_this();
   if (state_ != State::handshake) return;
   state_ = State::closing;
-  if (owner_ != nullptr) owner_->on_tunnel_failed(*this, {FailureCode::io, std::move(detail)});
+  if (owner_ != nullptr) owner_->on_tunnel_failed(*this, std::move(failure));
   if (state_ == State::closing) linger(kLinger);
 }
 

@@ -81,6 +81,8 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
 
   // The transport's.
   void on_bytes(Room ciphertext);
+  // Its handshake ends with this.
+  void fail(Failure failure);
   void on_sendable() { flush_.this_round(); }
   // 0: the peer ended it; else an errno.
   void on_transport_end(int error);
@@ -101,7 +103,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   void flush();
   void on_handshake_timeout();
   void on_ping_time();
-  void fail_handshake(std::string detail);
+  void fail_handshake(std::string detail) { fail({FailureCode::io, std::move(detail)}); }
   void lose(TunnelLoss loss, const std::string& reason);
   void linger(int64_t patience);
   void on_linger_timeout();
