@@ -15,6 +15,7 @@ struct Owner final : Http2Session::Owner {
   void on_goaway() override {}
   void on_pong(Http2Session::Ping) override {}
   void on_credit() override {}
+  bool short_of_memory() const override { return false; }
 
   fuzz::PlainOutput output;
   std::vector<std::shared_ptr<Http2Stream>> streams;

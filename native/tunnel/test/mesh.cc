@@ -23,7 +23,7 @@ Handler open_server() {
 }
 
 Mesh::Mesh(MeshOptions given)
-    : options(std::move(given)), application(options.serve), engine(options.threads),
+    : options(std::move(given)), application(options.serve), engine(options.threads, options.limits),
       server(engine.open(pod_at(ListenerRole::inbound_hbone, options.settings), options.server.value_or(open_server()))) {
   Endpoint to = options.way ? options.way(server.listeners[0]) : server.listeners[0];
   Handler handler{[this, to](const ConnectionAccepted&) -> std::optional<Decision> {

@@ -7,6 +7,7 @@ namespace culvert::test {
 // Every part of a mesh that a test may want otherwise.
 struct MeshOptions {
   unsigned threads = 2;
+  Limits limits;
   PodSettings settings;  // of both pods, without their listeners
   std::function<void(Socket&)> serve = echo;
   // The address that the client's tunnels go to, given the server's.

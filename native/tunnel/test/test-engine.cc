@@ -19,8 +19,8 @@ Overloaded(Calls...) -> Overloaded<Calls...>;
 
 }  // namespace
 
-TestEngine::TestEngine(unsigned threads)
-    : engine_(std::make_unique<Engine>(threads, threads, Limits{},
+TestEngine::TestEngine(unsigned threads, Limits limits)
+    : engine_(std::make_unique<Engine>(threads, threads, limits,
                                        [this] {
                                          std::lock_guard lock(mutex_);
                                          notified_ = true;

@@ -36,7 +36,7 @@ struct Heard {
 // broken promise are made at its end.
 class TestEngine {
  public:
-  explicit TestEngine(unsigned threads = 2);
+  explicit TestEngine(unsigned threads = 2, Limits limits = {});
   // Stops the engine and checks that everything that was asked about has its outcome.
   ~TestEngine() noexcept(false);
   TestEngine(const TestEngine&) = delete;
@@ -47,6 +47,7 @@ class TestEngine {
   void ask(std::function<void(Engine&)> call);
   void stop();
 
+  uint64_t buffered_bytes() const { return engine_->buffered_bytes(); }
   Heard heard(PodId pod);
   // Waits until the pod's events fulfil the condition.
   Heard wait(PodId pod, const char* what, const std::function<bool(const Heard&)>& condition);

@@ -33,14 +33,18 @@ const DEFAULT_RECORDS_PER_KEY = 2 ** 22
 
 /**
  * What the data path takes on in all, over its pods; 0 for no limit. At a limit new work is refused, and the log says
- * why: connections are closed as they are accepted, streams are reset with REFUSED_STREAM. What has begun goes on.
+ * why: connections are closed as they are accepted, streams are reset with REFUSED_STREAM. What has begun goes on; but
+ * while too many bytes are held, tunnels and applications of which some are held are not read any further.
  */
 export interface DataPathLimits {
   /** Accepted sockets: captured connections, and tunnels from other nodes. Default 0. */
   readonly connections?: number
   /** CONNECT streams from other nodes. Default 0. */
   readonly streams?: number
-  /** Bytes held in user space for those who do not take them. Default 1 GiB. */
+  /**
+   * Bytes held in user space for those who do not take them. Default 1 GiB. What is under way when it is reached comes on
+   * top: a few hundred KiB for each data thread, some ten for each connection and tunnel.
+   */
   readonly bufferedBytes?: number
 }
 

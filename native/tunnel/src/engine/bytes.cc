@@ -59,9 +59,9 @@ size_t class_of(size_t size) { return static_cast<size_t>(std::bit_width(size / 
 }  // namespace
 
 uint8_t* take_block(size_t& size) {
-  if (size >= kSmallestKept) {
+  if (size >= kSmallestKept && size <= kLargestKept) {
     size = std::bit_ceil(size);
-    if (size <= kLargestKept && kept.lists[class_of(size)].count > 0) {
+    if (kept.lists[class_of(size)].count > 0) {
       kept.bytes -= size;
       count(static_cast<int64_t>(size));
       return reinterpret_cast<uint8_t*>(kept.lists[class_of(size)].pop());

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -67,12 +68,15 @@ class ByteQueue {
   }
 
  private:
+  static constexpr size_t kLargestStep = 1024 * 1024;
+
   void make_room(size_t count) {
     size_t used = size();
     if (head_ > 0 && used + count <= capacity_) {
       std::memmove(data_, data_ + head_, used);
     } else {
-      size_t capacity = capacity_ * 2 > used + count ? capacity_ * 2 : used + count;
+      // Twice as much, but not megabytes that nobody may ask for.
+      size_t capacity = std::max(capacity_ + std::min(capacity_, kLargestStep), used + count);
       uint8_t* grown = take_block(capacity);
       if (used > 0) std::memcpy(grown, data_ + head_, used);
       give_block(data_, capacity_);

@@ -47,6 +47,8 @@ class Engine {
   void stop();
 
   std::vector<Event> take_events();
+  // Held in user space for whoever does not take it; of any thread's asking.
+  uint64_t buffered_bytes() const { return load_.buffered_bytes(); }
   // How much lives on each thread in use.
   std::vector<uint32_t> loads() const { return workers_.loads(); }
 

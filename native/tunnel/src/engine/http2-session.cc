@@ -4,15 +4,9 @@
 #include <utility>
 
 #include "clock.h"
+#include "limits.h"
 
 namespace culvert {
-
-namespace {
-
-// Who reads in bulk stops earlier, so that what is quiet finds room behind it.
-size_t backlog_limit(size_t most) { return most > kSmallRead ? kBacklogLimit / 2 : kBacklogLimit; }
-
-}  // namespace
 
 Http2Session::Http2Session(Role role, const Http2Settings& settings, Owner& owner)
     : role_(role), settings_(settings), owner_(owner), receive_window_(kDefaultWindow), nuisance_at_(now()) {
@@ -88,6 +82,12 @@ void Http2Session::respond(Http2Stream& stream, int status, const std::vector<He
   if (!end) return;
   stream.local_ended = true;
   close_if_ended(stream);
+}
+
+// Who reads in bulk stops earlier, so that what is quiet finds room behind it.
+size_t Http2Session::backlog_limit(size_t most) const {
+  if (owner_.short_of_memory()) return kHeldWhenShort;
+  return most > kSmallRead ? kBacklogLimit / 2 : kBacklogLimit;
 }
 
 void Http2Session::reserve_data(Http2Stream& stream, size_t most, Pieces& places) {
@@ -230,10 +230,11 @@ void Http2Session::lose(TunnelLoss loss, const std::string& reason) {
 }
 
 void Http2Session::wake_blocked() {
-  if (output_ == nullptr || output_->backlog() >= kBacklogLimit / 2) return;
+  if (output_ == nullptr) return;
+  size_t limit = backlog_limit(SIZE_MAX);
   // In turn: who fills the backlog again goes to the end of the line, and who had none stays where it was.
   for (size_t left = blocked_.size(); left > 0 && !blocked_.empty(); left--) {
-    if (send_window_ <= 0 || output_->backlog() >= kBacklogLimit / 2) return;
+    if (send_window_ <= 0 || output_->backlog() >= limit) return;
     StreamPtr stream = blocked_.front();
     blocked_.pop_front();
     stream->blocked = false;

@@ -29,6 +29,8 @@ class Http2Session {
     virtual void on_output() = 0;
     // Less is held.
     virtual void on_credit() = 0;
+    // Who holds bytes shall take no more for now.
+    virtual bool short_of_memory() const = 0;
     virtual void on_stream_ended() = 0;
     virtual void on_goaway() = 0;
     virtual void on_pong(Ping ping) = 0;
@@ -133,6 +135,7 @@ class Http2Session {
   void credit_connection(size_t count);
   void send_request(const StreamPtr& stream, const std::string& block);
   void send_queued();
+  size_t backlog_limit(size_t most) const;
   StreamPtr find(uint32_t id) const;
   void close_if_ended(Http2Stream& stream);
   void remove(Http2Stream& stream);

@@ -13,6 +13,7 @@ class StreamTransport final : public Transport, public StreamListener {
   void finish() override;
   void close() override;
   void hold(size_t count) override;
+  int64_t reading_since() const override { return outer_->reading_since(); }
 
   void on_response(int, std::vector<HeaderField>) override {}
   void on_data(Room bytes) override;

@@ -72,6 +72,7 @@ void TcpSide::pump() {
     Side& sink = outward->sink();
     if (sink.closed()) return look_for_lost_data();
     if (read_size_ == kLargestRead && sink.takes_pipes() && splice_to(sink)) continue;
+    if (loop_.short_of_memory()) read_size_ = kSmallestRead;
     sink.reserve(read_size_, places);
     if (places.empty()) return;
     ssize_t count = receive(fd_.get(), places);

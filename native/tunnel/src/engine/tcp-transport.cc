@@ -4,7 +4,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+
+#include "limits.h"
 
 namespace culvert {
 
@@ -53,11 +56,21 @@ void TcpTransport::on_events(uint32_t events) {
   else read();
 }
 
+void TcpTransport::hold(size_t count) {
+  if (held_back_ && count < kHeldWhenShort) again_.next_round();
+}
+
 void TcpTransport::read() {
   auto self = tunnel_.shared_from_this();
-  Room buffer = loop_.cipher_buffer();
+  if (std::exchange(held_back_, false)) reading_since_ = now();
   for (int reads = 0; fd_.get() >= 0; reads++) {
     if (reads == kReads) return again_.next_round();
+    Room buffer = loop_.cipher_buffer();
+    if (loop_.short_of_memory()) {
+      held_back_ = tunnel_.session().held() >= kHeldWhenShort;
+      if (held_back_) return again_.when_memory_is_free();
+      buffer = buffer.first(kHeldWhenShort);
+    }
     ssize_t count = recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;

@@ -16,6 +16,8 @@ class TcpTransport final : public Transport, public Pollable {
   void finish() override;
   void close() override;
   size_t unsent() const override;
+  void hold(size_t count) override;
+  int64_t reading_since() const override { return held_back_ ? now() : reading_since_; }
   void on_events(uint32_t events) override;
 
  private:
@@ -27,6 +29,9 @@ class TcpTransport final : public Transport, public Pollable {
   std::function<void()> closed_;
   Deferred again_;
   bool hung_up_ = false;
+  // Not read for want of memory.
+  bool held_back_ = false;
+  int64_t reading_since_ = now();
 };
 
 }  // namespace culvert

@@ -202,6 +202,8 @@ void Tunnel::on_pong(Http2Session::Ping ping) {
 
 void Tunnel::on_ping_time() {
   if (state_ != State::open) return;
+  // The answer may have come, and stand behind bytes that nobody takes.
+  if (ping_sent_ && now() - reading_since() < kPingTimeout) return ping_.start(kPingTimeout);
   if (ping_sent_) return destroy();
   ping_sent_ = true;
   session_.ping(Http2Session::Ping::keepalive);

@@ -26,6 +26,8 @@ class Transport {
   virtual size_t unsent() const { return 0; }
   // So much of what was received is still held here.
   virtual void hold(size_t) {}
+  // Since when it reads what comes, in milliseconds of `now`: it does not always, for want of memory.
+  virtual int64_t reading_since() const = 0;
 };
 
 class TunnelOwner {
@@ -65,6 +67,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   bool usable() const { return state_ == State::open && session_.usable(); }
   size_t streams() const { return session_.streams(); }
   bool saturated() const { return session_.saturated(); }
+  int64_t reading_since() const { return transport_->reading_since(); }
   Loop& loop() { return loop_; }
   // By the lists of now. Never while nobody looked when it began.
   bool revoked() const;
@@ -78,11 +81,11 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   // Drops everything on it. A server says GOAWAY first.
   void destroy();
   void forget_owner() { owner_ = nullptr; }
+  // Its handshake ends with this.
+  void fail(Failure failure);
 
   // The transport's.
   void on_bytes(Room ciphertext);
-  // Its handshake ends with this.
-  void fail(Failure failure);
   void on_sendable() { flush_.this_round(); }
   // 0: the peer ended it; else an errno.
   void on_transport_end(int error);
@@ -92,6 +95,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
 
   void on_request(std::shared_ptr<Http2Stream> stream, Http2Request request) override;
   void on_output() override { flush_.this_round(); }
+  bool short_of_memory() const override { return loop_.short_of_memory(); }
   void on_credit() override { if (transport_ != nullptr) transport_->hold(session_.held()); }
   void on_stream_ended() override;
   void on_goaway() override;

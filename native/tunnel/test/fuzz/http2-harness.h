@@ -26,6 +26,7 @@ class Http2Harness final : private Http2Session::Owner {
   void on_goaway() override { act_inside(); }
   void on_pong(Http2Session::Ping) override { act_inside(); }
   void on_credit() override {}
+  bool short_of_memory() const override { return false; }
 
   void feed(Input bytes);
   void feed_frame();
