@@ -270,7 +270,7 @@ export function bytesConformance(createMesh: () => TestMesh): void {
 /** Waits until a number stands still. */
 async function stalled(read: () => number): Promise<void> {
   let last = -1
-  for (let same = 0; same < 10; ) {
+  for (let same = 0; same < 50; ) {
     const now = read()
     same = now === last ? same + 1 : 0
     last = now
