@@ -51,12 +51,10 @@ TrafficSecret::~TrafficSecret() { OPENSSL_cleanse(bytes_.data(), bytes_.size());
 std::optional<RecordCipher::Suite> RecordCipher::find(uint16_t suite) {
   static const EVP_CIPHER* const aes_128 = fetched("AES-128-GCM");
   static const EVP_CIPHER* const aes_256 = fetched("AES-256-GCM");
-  static const EVP_CIPHER* const chacha = fetched("ChaCha20-Poly1305");
   Suite found{nullptr, nullptr};
   switch (suite) {
     case 0x1301: found = {aes_128, EVP_sha256()}; break;
     case 0x1302: found = {aes_256, EVP_sha384()}; break;
-    case 0x1303: found = {chacha, EVP_sha256()}; break;
   }
   if (found.cipher == nullptr) return std::nullopt;
   return found;
