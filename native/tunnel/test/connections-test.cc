@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <algorithm>
 
 #include "mesh.h"
@@ -14,6 +16,20 @@ void carry(Mesh& mesh, size_t bytes) {
   socket.finish();
   CHECK(socket.receive_all().empty());
 }
+
+// While it lives the process gets no new descriptor.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit none{0, before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_;
+};
 
 std::string failure_of(const ConnectionClosed& closed) {
   return closed.failure ? std::string(name(closed.failure->code)) + ": " + closed.failure->detail : "";
@@ -38,6 +54,28 @@ TEST("connections: directly") {
   CHECK_EQUAL(failure_of(closed), "");
   CHECK_EQUAL(closed.from_client, 3000005u);
   CHECK_EQUAL(closed.to_client, 3000011u);
+}
+
+TEST("connections: directly, when there is no descriptor for a pipe") {
+  Mesh mesh(MeshOptions{.client = Handler{[&mesh](const ConnectionAccepted&) -> std::optional<Decision> {
+                                            return Direct{mesh.application.at(), "", "", {}};
+                                          },
+                                          {},
+                                          {}}});
+  Socket socket = mesh.connect();
+  mesh.exchange(socket, 1000);
+  size_t before = open_descriptors();
+  {
+    NoDescriptors none;
+    mesh.exchange(socket, 30000000);
+  }
+  CHECK_EQUAL(open_descriptors(), before);
+  // And in pipes again, when there are some.
+  mesh.exchange(socket, 30000000);
+  CHECK(open_descriptors() > before);
+  socket.finish();
+  CHECK(socket.receive_all().empty());
+  CHECK_EQUAL(failure_of(mesh.engine.wait_closed(mesh.client.id, 1).closed[0]), "");
 }
 
 TEST("connections: through a tunnel") {
