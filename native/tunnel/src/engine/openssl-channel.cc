@@ -102,13 +102,13 @@ struct OpensslChannel::Bio {
 };
 
 OpensslChannel::OpensslChannel(const TlsCredential& credential, PeerRule rule)
-    : ssl_(SSL_new(rule.server ? credential.client() : credential.server())), rule_(std::move(rule)) {
+    : ssl_(SSL_new(rule.peer_is_server ? credential.client() : credential.server())), rule_(std::move(rule)) {
   BIO* bio = BIO_new(Bio::method());
   if (ssl_ == nullptr || bio == nullptr) throw std::bad_alloc();
   BIO_set_data(bio, this);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_app_data(ssl_, this);
-  if (rule_.server) SSL_set_connect_state(ssl_);
+  if (rule_.peer_is_server) SSL_set_connect_state(ssl_);
   else SSL_set_accept_state(ssl_);
 }
 
@@ -167,7 +167,7 @@ std::optional<OpensslChannel::Secrets> OpensslChannel::secrets() const {
   // The peer takes only records smaller than ours are (RFC 6066 4); few ask for that.
   uint8_t fragment = SSL_SESSION_get_max_fragment_length(SSL_get0_session(ssl_));
   if (fragment >= TLSEXT_max_fragment_length_512 && fragment <= TLSEXT_max_fragment_length_4096) return {};
-  bool client = rule_.server;
+  bool client = rule_.peer_is_server;
   return Secrets{client, SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl_)),
                  client ? server_secret_ : client_secret_, client ? client_secret_ : server_secret_};
 }

@@ -63,7 +63,7 @@ std::vector<std::string> spiffe_ids(X509* leaf) {
 
 std::optional<std::string> peer_problem(X509* leaf, const PeerRule& rule) {
   std::vector<std::string> ids = spiffe_ids(leaf);
-  if (rule.server) {
+  if (rule.peer_is_server) {
     for (const auto& id : ids) {
       if (std::ranges::find(rule.expected_identities, id) != rule.expected_identities.end()) return std::nullopt;
     }

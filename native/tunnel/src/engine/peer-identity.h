@@ -11,7 +11,7 @@ namespace culvert {
 
 // Whom a peer's leaf must name (docs/spec/hbone.md 1.1). The lists are TypeScript's; here they are compared.
 struct PeerRule {
-  bool server = false;                             // the peer is the server
+  bool peer_is_server = false;
   std::vector<std::string> expected_identities;    // of which a server must hold one
   std::optional<std::string> trust_domain;         // of which a client must be; none: not checked
   // What is revoked at the moment, null while nobody asks; then also where to leave the path, for a later look.
