@@ -9,6 +9,8 @@ export interface TrafficMetrics {
   readonly sent: Counter
   readonly onDemandDns: Counter
   readonly revoked: Counter
+  /** Stays at nothing: while lists are followed, the engine keeps every peer's path. */
+  readonly untracked: Counter
   readonly sockets: Gauge
 }
 
@@ -25,6 +27,11 @@ export function declareTrafficMetrics(metrics: Metrics): TrafficMetrics {
     revoked: metrics.counter({
       name: 'istio_crl_policy_rejections',
       help: 'Connections that ended because the certificate of their peer was revoked.',
+      labels: ['reporter']
+    }),
+    untracked: metrics.counter({
+      name: 'istio_crl_untracked_connections',
+      help: 'Connections whose certificates cannot be looked at again when revocation lists change (unstable).',
       labels: ['reporter']
     }),
     failed: counter('istio_tcp_connections_failed', 'The total number of TCP connections that failed (unstable).'),
