@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createLog, parseLogFilter } from '@culvert/telemetry'
@@ -55,6 +55,41 @@ describe('following', () => {
     expect(await scene.next()).toEqual(['one'])
   })
 
+  it('goes on when the directory is replaced', async () => {
+    using scene = follow({ directory: 'replaced', content: pem('X509 CRL', 'one') })
+    expect(await scene.next()).toEqual(['one'])
+    for (const text of ['two', 'three']) {
+      rmSync(path.dirname(scene.file), { recursive: true })
+      mkdirSync(path.dirname(scene.file))
+      scene.replace(pem('X509 CRL', text))
+      expect(await scene.next()).toEqual([text])
+    }
+    scene.replace(pem('X509 CRL', 'four'))
+    expect(await scene.next()).toEqual(['four'])
+  })
+
+  it('says why the directory cannot be followed, and goes on when it can', async () => {
+    using scene = follow({ directory: 'loop', content: pem('X509 CRL', 'one') })
+    expect(await scene.next()).toEqual(['one'])
+    const directory = path.dirname(scene.file)
+    rmSync(directory, { recursive: true })
+    symlinkSync(directory, directory)
+    await scene.line('revocation lists cannot be followed for now')
+    rmSync(directory)
+    mkdirSync(directory)
+    scene.replace(pem('X509 CRL', 'two'))
+    expect(await scene.next()).toEqual(['two'])
+  })
+
+  it('is off from the start when the file cannot be looked for', async () => {
+    const root = mkdtempSync(path.join(tmpdir(), 'culvert-crl-'))
+    symlinkSync('loop', path.join(root, 'loop'))
+    using scene = follow({ at: path.join(root, 'loop', 'ca-crl.pem') })
+    await scene.line('revocation is off')
+    rmSync(root, { recursive: true })
+    expect(scene.applied).toEqual([])
+  })
+
   it('stays off when the first content cannot be used', async () => {
     using scene = follow({ content: 'bad' })
     await scene.line('revocation is off')
@@ -78,7 +113,10 @@ function follow({ directory = '', content, at }: { directory?: string; content?:
     wake.resolve()
     wake = Promise.withResolvers()
   }
-  if (content !== undefined) writeFileSync(file, content)
+  if (content !== undefined) {
+    mkdirSync(path.dirname(file), { recursive: true })
+    writeFileSync(file, content)
+  }
   const log = createLog({
     style: 'ztunnel',
     json: false,

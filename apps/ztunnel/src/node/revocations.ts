@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, watch } from 'node:fs'
+import { readFileSync, watch } from 'node:fs'
 import path from 'node:path'
 import type { Logger } from '@culvert/telemetry'
 
@@ -24,7 +24,7 @@ export function followRevocations({ file, revoke, log, signal, debounce = 2_000 
     log.info('revocation lists loaded', { path: file, lists: lists.length })
   }
   try {
-    load(existsSync(file) ? readFileSync(file) : Buffer.alloc(0))
+    load(readIfThere(file) ?? Buffer.alloc(0))
   } catch (error) {
     log.error('revocation is off: the file cannot be used', { path: file, error: (error as Error).message })
     return
@@ -38,27 +38,60 @@ export function followRevocations({ file, revoke, log, signal, debounce = 2_000 
       call()
     }, debounce).unref()
   }
-  const reload = (): void => {
+  const reload = ({ missing }: { readonly missing: 'bad' | 'good' }): void => {
     try {
-      load(readFileSync(file))
+      const content = readIfThere(file)
+      if (content !== undefined) load(content)
+      else if (missing === 'bad') throw new Error('it is not there any more')
     } catch (error) {
       log.warn('revocation lists kept: the file cannot be used', { path: file, error: (error as Error).message })
     }
   }
+  let told: string | undefined
   const follow = (): void => {
     if (signal.aborted) return
-    try {
-      // The directory, since files of a volume are replaced by changing a link beside them.
-      const watcher = watch(path.dirname(file), { signal, persistent: false }, () => soon(reload))
-      watcher.on('error', error => log.warn('revocation lists are no longer followed', { error: error.message }))
-    } catch {
+    const again = (error: Error): void => {
+      // A directory may come later. Anything else is worth a line, once.
+      if (codeOf(error) !== 'ENOENT' && told !== error.message) {
+        told = error.message
+        log.warn('revocation lists cannot be followed for now', { path: file, error: told })
+      }
       soon(() => {
         follow()
-        if (existsSync(file)) reload()
+        reload({ missing: 'good' })
       })
+    }
+    try {
+      // The directory, since files of a volume are replaced by changing a link beside them.
+      const watcher = watch(path.dirname(file), { signal, persistent: false }, () =>
+        soon(() => {
+          // It may have been the directory itself that was replaced, and the old one is silent from now on.
+          watcher.close()
+          follow()
+          reload({ missing: 'bad' })
+        })
+      )
+      watcher.on('error', error => {
+        watcher.close()
+        again(error)
+      })
+      told = undefined
+    } catch (error) {
+      again(error as Error)
     }
   }
   follow()
+}
+
+const codeOf = (error: Error): string | undefined => (error as NodeJS.ErrnoException).code
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    if (codeOf(error as Error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 const begin = '-----BEGIN X509 CRL-----'
