@@ -120,7 +120,7 @@ function outboundEntry(connection: CapturedConnection, source: Workload, route: 
   }
 }
 
-/** What the far side said of itself replaces what was known of the chosen endpoint (docs/spec/observability-dns.md 5.3). */
+/** The next hop is the gateway, until the far side has said of itself who it is (docs/spec/observability-dns.md 3.1, 5.3). */
 export function doubleEntry(
   node: NodeContext,
   { connection, source, route }: AwaitingLabels,
@@ -128,11 +128,11 @@ export function doubleEntry(
 ): AccessEntry {
   const lines = node.responseBaggage ? opened?.baggage : undefined
   const baggage = lines && node.readBaggage(lines)
-  const { upstream, service } = route
+  const { gateway, service } = route
   const traffic = trafficBetween({
     reporter: 'source',
     source: { workload: source, principal: workloadIdentity(source) },
-    destination: { workload: upstream, principal: opened?.peerIdentity ?? workloadIdentity(upstream) },
+    destination: { workload: gateway, principal: workloadIdentity(gateway) },
     service,
     mutualTls: true
   })

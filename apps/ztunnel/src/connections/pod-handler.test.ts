@@ -276,20 +276,22 @@ describe('outbound', () => {
       expect(metrics.render('openmetrics')).toContain('destination_app="stock-v2"')
     })
 
-    it('keeps to what it knows of the chosen endpoint when baggage is off', async () => {
+    it('names the gateway, as the next hop, when baggage is off', async () => {
       const { handler, lines } = scene({ updates, responseBaggage: false })
       await handler.connection(captured('10.200.5.9', 80))
       handler.opened({ id: 1, baggage: ['k8s.deployment.name=liar'] })
-      expect(lines[0]).toContain('dst.workload="stock-far"')
+      expect(lines[0]).toMatch(
+        /dst.workload="east-west-0" .*dst.identity="spiffe:\/\/cluster.local\/ns\/istio-gateways\/sa\/ew"/
+      )
     })
 
-    it('logs a tunnel that never stood with what was known before', async () => {
+    it('names the gateway when the tunnels never stood', async () => {
       const { handler, lines } = scene({ updates })
       await handler.connection(captured('10.200.5.9', 80))
       const failure = { code: 'IO', detail: 'Connection refused (os error 111)' } as const
       handler.closed({ id: 1, fromClient: 0, toClient: 0, duration: 3, failure })
       expect(lines.map(line => line.split('\t')[3])).toEqual(['connection opened', 'connection complete'])
-      expect(lines[1]).toMatch(/dst\.workload="stock-far".*error="io error: Connection refused \(os error 111\)"$/)
+      expect(lines[1]).toMatch(/dst\.workload="east-west-0".*error="io error: Connection refused \(os error 111\)"$/)
     })
   })
 
