@@ -21,6 +21,7 @@ import {
   type ResourceMessage,
   resourceVersion
 } from '@culvert/workloads'
+import ipaddr from 'ipaddr.js'
 
 type Stream = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
 
@@ -35,6 +36,8 @@ export interface ControlPlane {
   readonly setPolicies: (policies: ReadonlyMap<string, AuthorizationMessage>) => Promise<void>
   /** Answers of a type are held back until they are released. */
   readonly hold: (typeUrl: string) => () => void
+  /** What proxies in on-demand mode asked for, in order; they hear of nothing else but their own node. */
+  readonly demanded: readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -58,20 +61,42 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
   const streams = new Map<Stream, Set<TypeUrl>>()
   const held = new Set<string>()
   const unacked = new Map<string, () => void>()
+  let addresses: ReadonlyMap<string, AddressMessage> = new Map()
+  const onDemand = new Set<Stream>()
+  const demanded: string[] = []
   let nonce = 0
 
-  const send = (stream: Stream, typeUrl: TypeUrl, removedResources: readonly string[]): Promise<void> => {
-    const resources: ResourceMessage[] = [...state[typeUrl]].map(([name, value]) => ({
-      name,
-      version: resourceVersion(value),
-      resource: { typeUrl, value }
-    }))
+  const send = (
+    stream: Stream,
+    typeUrl: TypeUrl,
+    removedResources: readonly string[],
+    chosen: Iterable<string> = state[typeUrl].keys()
+  ): Promise<void> => {
+    const resources: ResourceMessage[] = [...chosen].map(name => {
+      const value = state[typeUrl].get(name) ?? new Uint8Array()
+      const aliases = onDemand.has(stream) ? aliasesOf(addresses.get(name)) : []
+      return { name, version: resourceVersion(value), resource: { typeUrl, value }, aliases }
+    })
     const own = String(++nonce)
     stream.write({ typeUrl, nonce: own, resources, removedResources })
     return new Promise(resolve => unacked.set(own, resolve))
   }
+  /** Names and aliases, services with their workloads; always with those of node-1. */
+  const answer = (stream: Stream, names: readonly string[]): void => {
+    const found = (name: string): string[] =>
+      [...addresses].filter(([key, message]) => key === name || aliasesOf(message).includes(name)).map(([key]) => key)
+    const direct = names.flatMap(found)
+    const members = [...addresses]
+      .filter(([, { workload }]) => Object.keys(workload?.services ?? {}).some(service => direct.includes(service)))
+      .map(([key]) => key)
+    const local = [...addresses].filter(([, { workload }]) => workload?.node === 'node-1').map(([key]) => key)
+    const unknown = names.filter(name => found(name).length === 0)
+    void send(stream, addressTypeUrl, unknown, new Set([...direct, ...members, ...local]))
+  }
   const subscribers = (typeUrl: TypeUrl): Stream[] =>
-    [...streams].filter(([, types]) => types.has(typeUrl)).map(([s]) => s)
+    [...streams]
+      .filter(([stream, types]) => types.has(typeUrl) && !(typeUrl === addressTypeUrl && onDemand.has(stream)))
+      .map(([s]) => s)
   const replace = async (typeUrl: TypeUrl, next: Map<string, Uint8Array>): Promise<void> => {
     const removed = [...state[typeUrl].keys()].filter(name => !next.has(name))
     state[typeUrl] = next
@@ -87,8 +112,18 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
       stream.on('data', (request: DeltaDiscoveryRequest) => {
         const typeUrl = request.typeUrl as TypeUrl
         unacked.get(request.responseNonce ?? '')?.()
-        if (types.has(typeUrl)) return
+        const names = request.resourceNamesSubscribe ?? []
+        if (types.has(typeUrl)) {
+          demanded.push(...names)
+          if (names.length > 0) answer(stream, names)
+          return
+        }
         types.add(typeUrl)
+        if (names.includes('*') && request.resourceNamesUnsubscribe?.includes('*')) {
+          onDemand.add(stream)
+          answer(stream, [])
+          return
+        }
         if (!held.has(typeUrl)) void send(stream, typeUrl, [])
       })
       stream.on('error', () => streams.delete(stream))
@@ -125,8 +160,11 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
       listeners.set(netns, listener)
       await new Promise<void>(resolve => listener.listen({ fd }, resolve))
     },
-    setAddresses: addresses =>
-      replace(addressTypeUrl, new Map([...addresses].map(([name, message]) => [name, encodeAddress(message)]))),
+    demanded,
+    setAddresses: next => {
+      addresses = next
+      return replace(addressTypeUrl, new Map([...next].map(([name, message]) => [name, encodeAddress(message)])))
+    },
     setPolicies: policies =>
       replace(
         authorizationTypeUrl,
@@ -145,4 +183,14 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
       injector.destroy()
     }
   }
+}
+
+/** As an on-demand client may ask for it: `<network>/<ip>`. */
+function aliasesOf(message: AddressMessage | undefined): string[] {
+  const { workload, service } = message ?? {}
+  const text = (bytes: Uint8Array): string => ipaddr.fromByteArray([...bytes]).toString()
+  return [
+    ...(workload?.addresses ?? []).map(bytes => `${workload?.network ?? ''}/${text(bytes)}`),
+    ...(service?.addresses ?? []).map(({ network = '', address = new Uint8Array(4) }) => `${network}/${text(address)}`)
+  ]
 }

@@ -19,6 +19,7 @@ export interface HttpAnswer {
 /** One node: a network namespace with a ztunnel process in it, and the node agent's end of its socket. */
 export interface TestNode {
   readonly zds: ZdsServer
+  readonly netns: Netns
   readonly process: ChildProcess
   /** Whole lines of its standard output so far. */
   readonly lines: () => readonly string[]
@@ -102,6 +103,7 @@ export async function startNode(options: {
 
   return {
     zds,
+    netns,
     process: child,
     lines: output.lines,
     line: output.line,

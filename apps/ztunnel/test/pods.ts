@@ -79,7 +79,7 @@ export async function createPods({ ipv6 = false }: { readonly ipv6?: boolean } =
       netns,
       connect: async (to, port) => keep(await connectTcp(netns, { ip: to, port }, { allowHalfOpen: true })),
       listen: async (port, onConnection) => {
-        const { fd } = listenTcp(netns, { ip: '::', port })
+        const { fd } = listenTcp(netns, { ip: ipv6 ? '::' : '0.0.0.0', port })
         const server = createServer({ allowHalfOpen: true }, socket => onConnection(keep(socket)))
         servers.push(server)
         await new Promise<void>(resolve => server.listen({ fd }, resolve))
