@@ -54,7 +54,7 @@ class TlsEnd {
  private:
   static PeerRule rule(bool server) {
     PeerRule rule;
-    rule.server = !server;
+    rule.peer_is_server = !server;
     rule.expected_identities = {test::kStock};
     rule.trust_domain = "mesh.test";
     return rule;
