@@ -8,8 +8,10 @@ export type Section = 'workloads' | 'services' | 'policies'
 export interface BlockItem {
   readonly section: Section
   readonly position: number
-  /** The item's own lines, dash and all. */
+  /** In which the item's own lines are, dash and all, from start to end. */
   readonly text: string
+  readonly start: number
+  readonly end: number
 }
 
 const sectionLine = /(workloads|services|policies):[ ]*(?:#.*)?\n/y
@@ -36,13 +38,12 @@ export function* blockItems(chunks: Iterable<string>): Generator<BlockItem> {
   }
 
   for (const chunk of withLastNewline(chunks)) {
-    text += chunk
+    text = inOnePiece(text + chunk)
     /** Where the item that is being read begins; undefined between items. */
     let item: number | undefined
     let line = 0
     const finish = function* (end: number): Generator<BlockItem> {
-      if (item !== undefined && section !== undefined)
-        yield { section, position: position++, text: text.slice(item, end) }
+      if (item !== undefined && section !== undefined) yield { section, position: position++, text, start: item, end }
       item = undefined
     }
     for (let end = text.indexOf('\n'); end >= 0; line = end + 1, end = text.indexOf('\n', line)) {
@@ -63,8 +64,19 @@ export function* blockItems(chunks: Iterable<string>): Generator<BlockItem> {
     }
     text = text.slice(item ?? line)
   }
-  if (text !== '' && section !== undefined) yield { section, position, text }
+  if (text !== '' && section !== undefined) yield { section, position, text, start: 0, end: text.length }
 }
+
+/**
+ * The same text as V8 reads it fastest, character by character: a text put together of others is a tree to it, and a part
+ * of another an offset, for as long as it lives.
+ */
+function inOnePiece(text: string): string {
+  return isAscii(text) ? Buffer.from(text, 'latin1').toString('latin1') : text
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is asked for.
+const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text)
 
 const space = 0x20
 const newline = 0x0a

@@ -187,7 +187,7 @@ policies:
       'services 0',
       'services 1'
     ])
-    expect(items.map(({ text }) => parse(text)[0])).toEqual([
+    expect(items.map(({ text, start, end }) => parse(text.slice(start, end))[0])).toEqual([
       { a: 1, b: 2 },
       { a: 3 },
       { x: '- not an item\n', y: 1 },
@@ -196,7 +196,9 @@ policies:
   })
 
   it('need no line end at the end', () => {
-    expect([...blockItems(['workloads:\n- a'])].map(({ text }) => text)).toEqual(['- a\n'])
+    expect([...blockItems(['workloads:\n- a'])].map(({ text, start, end }) => text.slice(start, end))).toEqual([
+      '- a\n'
+    ])
     expect([...blockItems([''])]).toEqual([])
   })
 

@@ -87,10 +87,13 @@ function readServiceKey(reader: Reader): string {
 }
 
 /** Keys of an object are text in YAML as in JSON. */
-const readPorts: (reader: Reader) => PortMap = dictionary(
-  key => portNumber({ ...key, value: /^[0-9]+$/.test(text(key)) ? Number(key.value) : key.value }),
-  portNumber
-)
+function readPortKey(key: Reader): number {
+  const port = /^[0-9]+$/.test(text(key)) ? Number(key.value) : -1
+  if (port < 0 || port > 65535) throw wrong(key, 'a number up to 65535')
+  return port
+}
+
+const readPorts: (reader: Reader) => PortMap = dictionary(readPortKey, portNumber)
 
 /** `network/IP`, with nothing before the slash for the default network. */
 function readNetworkAddress(reader: Reader): NetworkAddress {

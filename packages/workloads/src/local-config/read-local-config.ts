@@ -5,7 +5,7 @@ import { type BlockItem, blockItems, NotBlockStyle } from './block-items.ts'
 import { blockValue, notSimple } from './block-value.ts'
 import { type LocalService, readService, readWorkload } from './read-address.ts'
 import { readPolicy } from './read-policy.ts'
-import { complaint, fields, list, theFile } from './reader.ts'
+import { complaint, fields, list, Reader } from './reader.ts'
 import { stringMatchTags } from './string-match.ts'
 
 export interface LocalConfigSink {
@@ -46,16 +46,17 @@ function parsed(yaml: string): { readonly value: unknown; readonly problem?: Err
 
 function readItem(item: BlockItem, sink: LocalConfigSink): void {
   const { section, position } = item
-  const simple = blockValue(item.text)
+  const simple = blockValue(item.text, item.start, item.end)
   const value = simple === notSimple ? parsedAlone(item) : simple
-  const reader = { place: `${section}[${position}]`, value }
+  const reader = Reader.item(section, position, value)
   if (section === 'workloads') sink.workload(readWorkload(reader))
   else if (section === 'services') sink.service(readService(reader))
   else sink.policy(readPolicy(reader))
 }
 
 /** An item that refers to others, or that is wrong somehow, is for the whole file to explain. */
-function parsedAlone({ text }: BlockItem): unknown {
+function parsedAlone({ text: all, start, end }: BlockItem): unknown {
+  const text = all.slice(start, end)
   if (/[&*]/.test(text)) throw new NotBlockStyle('may have anchors or aliases')
   const { value } = parsed(text)
   if (!Array.isArray(value) || value.length !== 1) throw new NotBlockStyle('not one item')
@@ -66,7 +67,7 @@ function readWhole(yaml: string, sink: LocalConfigSink): void {
   const { value, problem } = parsed(yaml)
   // The lines after the first are a piece of the file.
   if (problem !== undefined) throw complaint(problem.message.replace(/:?\n.*/s, ''), { cause: problem })
-  fields({ place: theFile, value: value ?? {} }, ({ optional }) => {
+  fields(Reader.file(value ?? {}), ({ optional }) => {
     for (const workload of optional('workloads', list(readWorkload), [])) sink.workload(workload)
     for (const service of optional('services', list(readService), [])) sink.service(service)
     for (const policy of optional('policies', list(readPolicy), [])) sink.policy(policy)

@@ -19,7 +19,26 @@ export function canonicalIp(text: string): string | undefined {
 
 /** 4 or 16 bytes of an address in canonical text. */
 export function ipBytes(ip: string): Uint8Array {
-  return Uint8Array.from(ipaddr.parse(ip).toByteArray())
+  return ip.includes(':') ? Uint8Array.from(ipaddr.parse(ip).toByteArray()) : ipv4Bytes(ip)
+}
+
+/** By hand, because it is done for every address of the mesh. */
+function ipv4Bytes(ip: string): Uint8Array {
+  const bytes = new Uint8Array(4)
+  let [part, value, digits] = [0, 0, 0]
+  for (let i = 0; i <= ip.length; i++) {
+    const digit = ip.charCodeAt(i) - 0x30
+    if (digit >= 0 && digit <= 9 && digits < 3) {
+      value = value * 10 + digit
+      digits++
+      continue
+    }
+    const isEnd = i === ip.length ? part === 3 : part < 3 && ip[i] === '.'
+    if (!isEnd || digits === 0 || value > 255) throw new Error(`${JSON.stringify(ip)} is no IP address`)
+    bytes[part++] = value
+    ;[value, digits] = [0, 0]
+  }
+  return bytes
 }
 
 export const ipFamily = (ip: string): 4 | 6 => (ip.includes(':') ? 6 : 4)

@@ -231,7 +231,7 @@ const noServices: Services = new Map()
 /** Maps have no JSON; the bar tells them from every other shared value. */
 function servicesKey(services: Services): string {
   let key = '|'
-  for (const [name, ports] of services) key += `${JSON.stringify(name)}${portsKey(ports)};`
+  for (const [name, ports] of services) key += `${name.length}:${name}${portsKey(ports)};`
   return key
 }
 
