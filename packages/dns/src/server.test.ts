@@ -491,6 +491,75 @@ it('answers the requests of one TCP connection one after another', async () => {
   expect(replies.map(({ id }) => id)).toEqual([1, 2])
 })
 
+describe('a client that asks without end', () => {
+  async function startWith(answer: () => Promise<Buffer>): Promise<number> {
+    const onError = (error: unknown): never => {
+      throw error
+    }
+    const addresses = [{ ip: '127.0.0.1', port: 0 }]
+    const server = createDnsServer({
+      netns: undefined,
+      addresses,
+      mark: 0,
+      reusePort: false,
+      proxy: { answer },
+      onError
+    })
+    const [bound] = await server.start()
+    onTestFinished(server.close)
+    return bound?.port ?? 0
+  }
+
+  it('has 1,024 questions answered at a time over UDP, and others when those are', async () => {
+    const waiting: (() => void)[] = []
+    const port = await startWith(
+      () => new Promise(resolve => waiting.push(() => resolve(packet.encode({ type: 'response', id: 1 }))))
+    )
+    const socket = dgram.createSocket('udp4')
+    onTestFinished(() => void socket.close())
+    let replies = 0
+    socket.on('message', () => replies++)
+    const send = (): Promise<unknown> =>
+      new Promise(resolve => socket.send(packet.encode(query('a.example')), port, '127.0.0.1', resolve))
+    // In small batches: the kernel drops what its buffer does not hold.
+    for (let sent = 0; sent < 1_024; sent += 64) {
+      await Promise.all(Array.from({ length: 64 }, send))
+      await expect.poll(() => waiting.length).toBe(sent + 64)
+    }
+    await Promise.all(Array.from({ length: 64 }, send))
+    // They are in the server's buffer, which is read within a few turns of this loop.
+    for (let turn = 0; turn < 64; turn++) await setImmediate()
+    waiting.pop()?.()
+    await expect.poll(() => replies).toBe(1)
+    // Those beyond were dropped: the next one to be asked is a new one.
+    expect(waiting).toHaveLength(1_023)
+    await send()
+    await expect.poll(() => waiting.length).toBe(1_024)
+  })
+
+  it('has 128 connections at a time', async () => {
+    const port = await startWith(async () => packet.encode({ type: 'response', id: 1 }))
+    const question = frame(packet.encode(query('a.example')))
+    const connect = async (): Promise<net.Socket> => {
+      const socket = net.connect(port, '127.0.0.1')
+      onTestFinished(() => void socket.destroy())
+      socket.on('error', () => undefined)
+      await once(socket, 'connect')
+      socket.write(question)
+      return socket
+    }
+    const sockets = await Promise.all(Array.from({ length: 128 }, connect))
+    await Promise.all(sockets.map(socket => once(socket, 'data')))
+    await once(await connect(), 'close')
+    sockets[0]?.destroy()
+    const answered = async (): Promise<boolean> => {
+      const socket = await connect()
+      return await Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)])
+    }
+    await expect.poll(answered).toBe(true)
+  })
+})
+
 it.each([
   { title: 'comes byte by byte', parts: [Buffer.from([0]), Buffer.from([0])] },
   { title: 'never begins', parts: [undefined, undefined] }
