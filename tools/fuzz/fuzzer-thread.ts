@@ -57,6 +57,8 @@ const slot = openSlot(shared)
 const random = new Random(seed)
 const known: Buffer[] = []
 const findings = new Map<string, Finding>()
+/** When it is enough, by performance.now(). */
+let end = Number.POSITIVE_INFINITY
 let executions = 0
 let taken = 0
 
@@ -70,7 +72,7 @@ async function fuzz(): Promise<FuzzerReport> {
   for (const input of start) await examine(input)
   if (known.length === 0) known.push(...target.seeds)
   const heap = used()
-  const end = performance.now() + seconds * 1000
+  end = performance.now() + seconds * 1000
   while (performance.now() < end && findings.size < maxFindings) {
     const inputs = Array.from({ length: batchSize }, () =>
       change(random, { input: newerOne(), other: newerOne(), words, maxBytes })
@@ -125,6 +127,7 @@ async function search(inputs: readonly Buffer[]): Promise<void> {
   if (inputs.length === 1) return await examine(inputs[0]!)
   const middle = inputs.length >> 1
   for (const half of [inputs.slice(0, middle), inputs.slice(middle)]) {
+    if (performance.now() > end) return
     for (const input of half) await execute(input)
     if (await coverage.showsNew()) await search(half)
   }
