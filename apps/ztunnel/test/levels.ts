@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { expect } from 'vitest'
+import type { Mesh } from './mesh.ts'
+import { roundTrip } from './mesh.ts'
+import { type TestNode, until } from './node.ts'
+
+/** What a node proxy has in use. */
+export interface Level {
+  readonly descriptors: number
+  /** Of istio_tcp_sockets_open, over all reporters. */
+  readonly sockets: number
+}
+
+export async function levelOf(node: TestNode): Promise<Level> {
+  return { sockets: await openSockets(node), descriptors: descriptorsOf(node) }
+}
+
+export async function openSockets(node: TestNode): Promise<number> {
+  const { body } = await node.http(15020, '/metrics')
+  const rows = body.matchAll(/^istio_tcp_sockets_open\{.*\} (\d+)$/gm)
+  return [...rows].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+export function descriptorsOf(node: TestNode): number {
+  return readdirSync(`/proc/${node.process.pid}/fd`).length
+}
+
+/** Octets. */
+export function residentMemoryOf(node: TestNode): number {
+  const [, kilobytes] = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${node.process.pid}/status`, 'latin1')) ?? []
+  return Number(kilobytes) * 1_024
+}
+
+/** Waits until the proxy has no more in use than it had; what others took may take a moment to go. */
+export async function untilBackAt(node: TestNode, before: Level): Promise<void> {
+  let now = before
+  await until(
+    async () => {
+      now = await levelOf(node)
+      return now.sockets === before.sockets && now.descriptors <= before.descriptors
+    },
+    () => [`it was ${JSON.stringify(before)}, it is ${JSON.stringify(now)}`, ...node.lines()]
+  )
+  expect([node.process.exitCode, node.process.signalCode]).toEqual([null, null])
+}
+
+/** A connection through the tunnels of the mesh that shall notice nothing of what others do. */
+export interface Witness {
+  /** It still carries what it is given, and so does a new one. */
+  readonly isUndisturbed: () => Promise<void>
+}
+
+/** To an application that echoes. */
+export async function witness(mesh: Mesh, port: number): Promise<Witness> {
+  const socket = await mesh.client.connect(mesh.server.ip, port)
+  const witness: Witness = {
+    isUndisturbed: async () => {
+      const sent = randomBytes(10_000)
+      socket.write(sent)
+      expect((await read(socket, sent.length)).equals(sent)).toBe(true)
+      const another = await mesh.client.connect(mesh.server.ip, port)
+      expect((await roundTrip(another, sent)).equals(sent)).toBe(true)
+    }
+  }
+  await witness.isUndisturbed()
+  return witness
+}
+
+async function read(socket: Socket, count: number): Promise<Buffer> {
+  let got = Buffer.alloc(0)
+  while (got.length < count) got = Buffer.concat([got, (await once(socket, 'data'))[0] as Buffer])
+  return got
+}
