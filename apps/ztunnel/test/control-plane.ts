@@ -34,6 +34,10 @@ export interface ControlPlane {
   /** Replaces what is known; resolves when every connected proxy has taken it in. */
   readonly setAddresses: (addresses: ReadonlyMap<string, AddressMessage>) => Promise<void>
   readonly setPolicies: (policies: ReadonlyMap<string, AuthorizationMessage>) => Promise<void>
+  /** Sends these bytes in place of a response, to every connected proxy. */
+  readonly sendRaw: (bytes: Uint8Array) => void
+  /** Streams that were ever opened. */
+  readonly streamsOpened: () => number
   /** Answers of a type are held back until they are released. */
   readonly hold: (typeUrl: string) => () => void
   /** What proxies in on-demand mode asked for, in order; they hear of nothing else but their own node. */
@@ -65,6 +69,7 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
   const onDemand = new Set<Stream>()
   const demanded: string[] = []
   let nonce = 0
+  let opened = 0
 
   const send = (
     stream: Stream,
@@ -104,11 +109,16 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
     await Promise.all(subscribers(typeUrl).map(stream => send(stream, typeUrl, removed)))
   }
 
+  const { deltaAggregatedResources: delta } = discoveryServiceDefinition
+  const responseSerialize = (response: DeltaDiscoveryResponse | Uint8Array): Buffer =>
+    response instanceof Uint8Array ? Buffer.from(response) : delta.responseSerialize(response)
   const server = new Server()
-  server.addService(discoveryServiceDefinition, {
+  const service = { deltaAggregatedResources: { ...delta, responseSerialize } }
+  server.addService(service, {
     deltaAggregatedResources: (stream: Stream) => {
       const types = new Set<TypeUrl>()
       streams.set(stream, types)
+      opened++
       stream.on('data', (request: DeltaDiscoveryRequest) => {
         const typeUrl = request.typeUrl as TypeUrl
         unacked.get(request.responseNonce ?? '')?.()
@@ -126,7 +136,7 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
         }
         if (!held.has(typeUrl)) void send(stream, typeUrl, [])
       })
-      stream.on('error', () => streams.delete(stream))
+      for (const end of ['error', 'cancelled']) stream.on(end, () => streams.delete(stream))
       stream.on('end', () => {
         streams.delete(stream)
         stream.end()
@@ -170,6 +180,10 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
         authorizationTypeUrl,
         new Map([...policies].map(([name, message]) => [name, encodeAuthorization(message)]))
       ),
+    streamsOpened: () => opened,
+    sendRaw: bytes => {
+      for (const stream of streams.keys()) stream.write(bytes as DeltaDiscoveryResponse)
+    },
     hold: typeUrl => {
       held.add(typeUrl)
       return () => {

@@ -39,9 +39,11 @@ export interface MeshOptions {
   readonly resolvConf?: string
   /** Pods are known by addresses of both families, and both are captured. */
   readonly ipv6?: boolean
+  /** Whether to wait for it; by default true. False for who plays the node agent, at INPOD_UDS. */
+  readonly ready?: boolean
 }
 
-export async function startMesh({ ipv6 = false, ...options }: MeshOptions = {}): Promise<Mesh> {
+export async function startMesh({ ipv6 = false, ready = true, ...options }: MeshOptions = {}): Promise<Mesh> {
   const stack = new AsyncDisposableStack()
   try {
     const controlPlane = await startControlPlane()
@@ -59,7 +61,7 @@ export async function startMesh({ ipv6 = false, ...options }: MeshOptions = {}):
     const snapshot = [client, server].map(snapshotPod)
     const node = await startNode({ controlPlane, pods: snapshot, ...options })
     stack.defer(node.stop)
-    await node.ready()
+    if (ready) await node.ready()
     const disposal = stack.move()
     return {
       controlPlane,
