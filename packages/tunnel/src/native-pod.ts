@@ -1,21 +1,17 @@
-import type { FailureCode, HopValue, NativeCredential, NativeEngine, NativeEvents, PodId } from '@culvert/native-tunnel'
+import type { FailureCode, NativeEngine, NativeEvents, PodId } from '@culvert/native-tunnel'
 import type {
-  ConnectionDecision,
   ConnectionId,
-  Credential,
   Endpoint,
   Failure,
   HeaderField,
-  Hop,
   ListenerRole,
   Outcome,
   PodHandler,
-  PodPath,
-  StreamDecision,
-  Tunnel
+  PodPath
 } from './data-path.ts'
 import type { TunnelLog } from './log.ts'
 import type { NativeCredentials } from './native-credentials.ts'
+import { type Decision, tellDecision } from './native-decisions.ts'
 
 export interface NativePodParts {
   readonly id: number
@@ -194,7 +190,7 @@ export class NativePod implements PodPath, Events {
     const gone = this.#undecided.get(id)
     this.#undecided.delete(id)
     if (gone === undefined) {
-      this.#tell(id, decision)
+      tellDecision(this.#commands(), this.#credentials, this.#id, id, decision)
       return
     }
     // A stream that its peer gave up would have been refused anyway.
@@ -210,52 +206,6 @@ export class NativePod implements PodPath, Events {
     this.#commands().refuse(this.#id, id, 'IO', error instanceof Error ? error.message : String(error))
   }
 
-  #tell(id: ConnectionId, decision: Decision): void {
-    switch (decision.kind) {
-      case 'refuse':
-        if (decision.socks5Reply === undefined) this.#commands().refuse(this.#id, id)
-        else this.#commands().refuseSocks5(this.#id, id, decision.socks5Reply)
-        break
-      case 'answer':
-        this.#commands().answer(this.#id, id, decision.status)
-        break
-      case 'direct': {
-        const { to, from = '', preface, responseHeaders = [] } = decision
-        const headers = responseHeaders.flat()
-        this.#commands().direct(this.#id, id, to.ip, to.port, from, preface, responseHeaders.length, ...headers)
-        break
-      }
-      case 'tunnel':
-        this.#tellTunnel(id, decision)
-    }
-  }
-
-  #tellTunnel(id: ConnectionId, { to, outer, inner }: Tunnel): void {
-    let hops: HopValue[]
-    try {
-      hops = inner === undefined ? this.#hop(outer) : [...this.#hop(outer), ...this.#hop(inner)]
-    } catch (error) {
-      this.#commands().refuse(this.#id, id, 'TLS', error instanceof Error ? error.message : String(error))
-      return
-    }
-    this.#commands().tunnel(this.#id, id, to.ip, to.port, ...hops)
-  }
-
-  #hop({ authority, headers, credential, expectedIdentities, identity, applicationIp }: Hop): HopValue[] {
-    const native = this.#parsed(credential)
-    const peers = [expectedIdentities.length, ...expectedIdentities]
-    return [authority, native, identity, applicationIp, ...peers, headers.length, ...headers.flat()]
-  }
-
-  #parsed(credential: Credential): NativeCredential {
-    try {
-      return this.#credentials.get(credential)
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new Error(`credential '${credential.id}' cannot be used: ${reason}`, { cause: error })
-    }
-  }
-
   async #giveCredential(id: ConnectionId, peer: Endpoint, local: Endpoint): Promise<void> {
     try {
       const credential = await this.#handler.serverCredential(peer, local)
@@ -267,8 +217,6 @@ export class NativePod implements PodPath, Events {
     }
   }
 }
-
-type Decision = ConnectionDecision | StreamDecision
 
 function pairs(lines: readonly string[]): readonly HeaderField[] {
   return Array.from({ length: lines.length / 2 }, (_, i) => [lines[2 * i] ?? '', lines[2 * i + 1] ?? ''] as const)
