@@ -126,7 +126,7 @@ class Http2Session {
   void remember_reset(uint32_t id);
   bool may_still_send(uint32_t id) const;
 
-  // Sending (http2-session.cc).
+  // Sending (http2-session.cc; DATA in http2-flow-control.cc).
   void put_frame(FrameType type, uint8_t flags, uint32_t stream, Bytes payload);
   void put_headers(uint32_t stream, std::string block, bool end);
   static std::array<uint8_t, 8> ping_payload(Ping ping);
