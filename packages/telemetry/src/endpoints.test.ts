@@ -11,9 +11,11 @@ import {
   readinessResponse
 } from './index.ts'
 
+/** Of `accept` each line is a header. */
 function request(method: string, target: string, headers: Record<string, string> = {}): HttpRequest {
   const [path = '', query = ''] = target.split('?')
-  return { method, path, query: new URLSearchParams(query), headers }
+  const accept = headers.accept?.split('\n') ?? []
+  return { method, path, query: new URLSearchParams(query), headers, accept }
 }
 
 describe('/logging', () => {
@@ -71,6 +73,7 @@ describe('/metrics', () => {
     ['text/plain;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1', openmetrics],
     ['Application/OpenMetrics-Text', openmetrics],
     ['text/plain, application/openmetrics-text', plain],
+    ['text/plain\napplication/openmetrics-text', openmetrics],
     [undefined, plain]
   ])('[observability-dns-10] Accept %s gets %s', async (accept, contentType) => {
     const response = await metricsResponse(

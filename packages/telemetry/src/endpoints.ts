@@ -24,7 +24,7 @@ const compressors: ReadonlyMap<string, (body: string) => Promise<Buffer>> = new 
 /** `/metrics` of ztunnel, 5.1: always OpenMetrics text, only the content type follows `Accept`. */
 export async function metricsResponse(request: HttpRequest, metrics: Metrics): Promise<HttpResponse> {
   // Elements are not trimmed and quality values are ignored, as upstream does.
-  const accepted = (request.headers.accept ?? '').split(',').map(element => element.toLowerCase().split(';')[0])
+  const accepted = request.accept.flatMap(header => header.split(',')).map(each => each.toLowerCase().split(';')[0])
   const contentType = accepted.includes('application/openmetrics-text')
     ? 'application/openmetrics-text;charset=utf-8;version=1.0.0'
     : 'text/plain; charset=utf-8'

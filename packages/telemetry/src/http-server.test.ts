@@ -32,6 +32,15 @@ describe('the small HTTP server', () => {
     expect(lines[0]).toContain(`\tlistener established\taddress=127.0.0.1:${port} component="stats"`)
   })
 
+  it('passes each Accept header by itself', async () => {
+    const { port } = await serve(({ accept }) => ({ status: 200, body: JSON.stringify(accept) }))
+    const socket = connect(port, '127.0.0.1')
+    socket.end('GET / HTTP/1.1\r\nHost: x\r\nAccept: a, b\r\nAccept: c\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    expect(text.match(/\[.*?\]/g)).toEqual(['["a, b","c"]', '[]'])
+  })
+
   it('answers 500 with the text of an error and keeps the connection', async () => {
     const { port } = await serve(({ path }) => {
       if (path === '/bad') throw new Error('no such thing')

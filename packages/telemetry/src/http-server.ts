@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: IncomingMessage['headers']
+  /** Each `Accept` header by itself. */
+  readonly accept: readonly string[]
 }
 
 export interface HttpResponse {
@@ -133,7 +135,8 @@ async function respond(request: IncomingMessage, handle: HttpHandler): Promise<H
       method: request.method ?? 'GET',
       path: mark === -1 ? url : url.slice(0, mark),
       query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)),
-      headers: request.headers
+      headers: request.headers,
+      accept: request.headersDistinct.accept ?? []
     })
     return handled ?? { status: 404 }
   } catch (error) {
