@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from '@culvert/telemetry'
 import { parseSpiffeId } from '@culvert/spiffe'
 import { canonicalIp, type Workload } from '@culvert/workloads'
 import { endpointText } from '../routing/index.ts'
-import { type ExplainContext, explainInbound, explainOutbound } from './explain.ts'
+import { type ExplainContext, explainInbound, explainOutbound, explainUncaptured, isCaptured } from './explain.ts'
 import type { RecentConnection, RecentConnections } from './recent-connections.ts'
 
 /** A question that cannot be answered, with what would be right. */
@@ -16,7 +16,7 @@ class BadQuery extends Error {
 }
 
 const usage =
-  'ask with source (address or uid of a workload), destination (address, or hostname of a service) and port; ' +
+  'ask with source (address, or uid of a workload), destination (address, or hostname of a service) and port; ' +
   'or with connection (number of a finished one); or with recent, for the list of those'
 
 /** `/culvert/explain?source=…&destination=…&port=…`, `?connection=…`, `?recent`. */
@@ -46,14 +46,15 @@ async function answer(query: URLSearchParams, context: ExplainContext, recent: R
   if (query.has('recent')) return recent.all()
   const number = query.get('connection')
   if (number !== null) return await explainFinished(context, finished(recent, number))
-  const source = sourceOf(context, required(query, 'source'))
+  const { workload: source, ip: sourceIp } = sourceOf(context, required(query, 'source'))
   const port = portOf(required(query, 'port'))
-  const ip = destinationOf(context, required(query, 'destination'), source.workload)
-  return await explainOutbound(context, {
-    source: source.workload,
-    sourceIp: source.ip,
-    destination: { ip, port }
-  })
+  const asked = required(query, 'destination')
+  if (source !== undefined && isCaptured(source)) {
+    const destination = { ip: destinationOf(context, asked, source), port }
+    return await explainOutbound(context, { source, sourceIp, destination })
+  }
+  const destination = { ip: addressOf(context, asked, source), port }
+  return await explainUncaptured(context, { source, sourceIp, destination })
 }
 
 function required(query: URLSearchParams, name: string): string {
@@ -62,13 +63,36 @@ function required(query: URLSearchParams, name: string): string {
   return value
 }
 
-function sourceOf({ routing }: ExplainContext, text: string): { readonly workload: Workload; readonly ip: string } {
+/** Without a workload: an address from outside the mesh. */
+function sourceOf(
+  { routing }: ExplainContext,
+  text: string
+): { readonly workload: Workload | undefined; readonly ip: string } {
   const { index, network } = routing
   const ip = canonicalIp(text)
   const workload = ip === undefined ? index.workload(text) : index.workloadByIp(network, ip)
-  if (workload === undefined)
-    throw new BadQuery(`source ${JSON.stringify(text)} is not the address or uid of a workload known here`)
-  return { workload, ip: ip ?? workload.workloadIps[0] ?? '' }
+  if (workload === undefined && ip === undefined)
+    throw new BadQuery(`source ${JSON.stringify(text)} is neither an address nor the uid of a workload known here`)
+  return { workload, ip: ip ?? workload?.workloadIps[0] ?? '' }
+}
+
+/** Whoever is not captured reaches services through something that is not asked here. */
+function addressOf({ routing }: ExplainContext, text: string, source: Workload | undefined): string {
+  const { index, network } = routing
+  const ip = canonicalIp(text)
+  const namespace = source?.namespace
+  const service =
+    ip === undefined ? index.serviceByHostname(text, namespace) : index.serviceByVip(network, ip, namespace)
+  if (ip !== undefined && service === undefined) return ip
+  if (service === undefined)
+    throw new BadQuery(
+      `destination ${JSON.stringify(text)} is neither an address nor the hostname of a visible service`
+    )
+  const endpoints = [...index.endpointsOf(service)].flatMap(({ workload }) => workload.workloadIps).slice(0, 3)
+  throw new BadQuery(
+    `destination ${JSON.stringify(text)} is a service, and no proxy balances for a source outside the mesh: ` +
+      `ask with the address of an endpoint, such as ${endpoints.join(', ') || 'none, as there is none'}`
+  )
 }
 
 function destinationOf({ routing }: ExplainContext, text: string, source: Workload): string {

@@ -127,7 +127,10 @@ describe('a question about a connection', () => {
     ['', 'source is missing'],
     ['source=10.61.0.7&destination=10.61.0.9', 'port is missing'],
     ['source=10.61.0.7&destination=10.61.0.9&port=0', 'port "0" is not a number from 1 to 65535'],
-    ['source=10.9.9.9&destination=10.61.0.9&port=80', 'source "10.9.9.9" is not the address or uid of a workload'],
+    ['source=x//y&destination=10.61.0.9&port=80', 'source "x//y" is neither an address nor the uid of a workload'],
+    ['source=10.9.9.9&destination=nobody&port=80', 'destination "nobody" is neither an address nor the hostname'],
+    ['source=10.9.9.9&destination=till.shop&port=80', 'ask with the address of an endpoint, such as 10.61.0.9'],
+    [`source=10.9.9.9&destination=${vip}&port=80`, 'no proxy balances for a source outside the mesh'],
     ['source=10.61.0.7&destination=nobody&port=80', 'destination "nobody" is neither an address nor the hostname'],
     ['sorce=10.61.0.7', 'unknown parameter "sorce"'],
     ['connection=7', 'connection "7" is not among the recent ones; there are none yet']
@@ -135,6 +138,33 @@ describe('a question about a connection', () => {
     const { status, answer } = await setUp().ask(query)
     expect(status).toBe(query.startsWith('connection') ? 404 : 400)
     expect(answer.error).toContain(message)
+  })
+})
+
+describe('a source outside the mesh', () => {
+  it.each([
+    ['10.9.9.9', null],
+    ['10.61.0.10', 'c//Pod/shop/old']
+  ])('%s meets the policies of the far end without an identity', async (source, uid) => {
+    const { answer } = await setUp().ask(`source=${source}&destination=10.61.0.9&port=8081`)
+    expect(answer).toMatchObject({
+      source: { uid, address: source, identity: null },
+      destination: '10.61.0.9:8081',
+      lookups: [{ asked: 'workload with address /10.61.0.9', found: `workload ${server}` }],
+      decision: {
+        kind: 'not-captured',
+        why: `${uid ?? source} is not in the mesh: its connections leave as they are`,
+        to: '10.61.0.9:8081',
+        upstream: server
+      },
+      farEnd: { kind: 'refuse', why: 'policy rejection: explicitly denied by: shop/not-8081', peerIdentity: null }
+    })
+  })
+
+  it.each(['10.61.0.10', '192.0.2.1'])('meets no proxy at %s', async destination => {
+    const { answer } = await setUp().ask(`source=10.9.9.9&destination=${destination}&port=80`)
+    expect(answer.decision.kind).toBe('not-captured')
+    expect(answer).not.toHaveProperty('farEnd')
   })
 })
 

@@ -25,7 +25,8 @@ export interface ExplainContext {
 }
 
 export interface OutboundExplanation {
-  readonly source: { readonly uid: string; readonly address: string; readonly identity: string }
+  /** Null for what is not in the mesh. */
+  readonly source: { readonly uid: string | null; readonly address: string; readonly identity: string | null }
   readonly destination: string
   /** What was looked up, in order. */
   readonly lookups: readonly Lookup[]
@@ -37,7 +38,7 @@ export interface OutboundExplanation {
 }
 
 export interface DecisionExplanation {
-  readonly kind: 'refuse' | 'plain' | 'hbone' | 'double-hbone'
+  readonly kind: 'refuse' | 'plain' | 'hbone' | 'double-hbone' | 'not-captured'
   readonly why: string
   readonly to?: string
   readonly authority?: string
@@ -82,6 +83,51 @@ export async function explainOutbound(
     ...(farEnd && { farEnd })
   }
 }
+
+/** What becomes of a connection that no proxy takes where it begins: it arrives as it is, without an identity. */
+export async function explainUncaptured(
+  context: ExplainContext,
+  request: {
+    /** Undefined: nobody knows the address. */
+    readonly source: Workload | undefined
+    readonly sourceIp: string
+    readonly destination: SocketAddress
+  }
+): Promise<OutboundExplanation> {
+  const { source, sourceIp, destination } = request
+  const { network } = context.routing
+  const lookups: Lookup[] = []
+  const target = tracedIndex(context.routing.index, lookup => lookups.push(lookup)).workloadByIp(
+    network,
+    destination.ip
+  )
+  const farEnd =
+    target !== undefined && isCaptured(target)
+      ? await explainInbound(context, {
+          local: target,
+          localIp: destination.ip,
+          sourceIp,
+          target: destination,
+          identity: undefined
+        })
+      : undefined
+  return {
+    source: { uid: source?.uid ?? null, address: sourceIp, identity: null },
+    destination: endpointText(destination),
+    lookups,
+    choices: [],
+    decision: {
+      kind: 'not-captured',
+      why: `${source?.uid ?? sourceIp} is not in the mesh: its connections leave as they are`,
+      to: endpointText(destination),
+      ...(target && { upstream: target.uid })
+    },
+    ...(farEnd && { farEnd })
+  }
+}
+
+/** Whether a proxy takes the connections of this workload, and those to it. */
+export const isCaptured = ({ protocol }: Workload): boolean => protocol === 'HBONE'
 
 async function decideOutbound(
   { routing, resolve }: ExplainContext,
