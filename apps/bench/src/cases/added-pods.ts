@@ -45,17 +45,20 @@ export const addedPods: ClusterCase = {
       }
       await addOne() // what the first brings is not each one's
       const before = await proportional()
-      const stop = proxy.hasProbe ? await watchTurns(proxy.pid) : undefined
+      // Half of them unwatched: looking at every turn costs processor time too.
+      const half = count / 2
       const cpuBefore = threadMicroseconds(processTree(proxy.pid))
       const times: number[] = []
-      for (let i = 0; i < count; i++) times.push(await addOne())
+      while (times.length < half) times.push(await addOne())
       const cpu = threadMicroseconds(processTree(proxy.pid)) - cpuBefore
+      const stop = proxy.hasProbe ? await watchTurns(proxy.pid) : undefined
+      while (times.length < count) times.push(await addOne())
       const turns = await stop?.()
       return {
-        'pods-add': median(times),
+        'pods-add': median(times.slice(0, half)),
         'pods-add-max': Math.max(...times),
         ...(turns && { 'pods-pause': turns.pause, 'pods-pause-work': turns.work }),
-        'pods-cpu': cpu / count,
+        'pods-cpu': cpu / half,
         'pods-memory': ((await proportional()) - before) / count / 1_000
       }
     } finally {
