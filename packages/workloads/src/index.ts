@@ -102,7 +102,7 @@ export {
   type Workload,
   type WorkloadIdentity
 } from './model/workload.ts'
-export type { WorkloadListing, WorkloadLookups } from './state/lookups.ts'
+export type { KnownEndpoint, WorkloadListing, WorkloadLookups } from './state/lookups.ts'
 export type { ServiceDefinition } from './conversion/service.ts'
 export { waitForLocalWorkload } from './state/local-workload-wait.ts'
 export { createTurns, type Turns } from './state/turns.ts'

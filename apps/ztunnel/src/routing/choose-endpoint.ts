@@ -1,4 +1,4 @@
-import type { PortMap, RoutingScopeName, Service, Workload } from '@culvert/workloads'
+import type { KnownEndpoint, PortMap, RoutingScopeName, Service, Workload } from '@culvert/workloads'
 import type { RoutingContext } from './route.ts'
 
 /** A workload chosen for a connection, and the port to reach it on. */
@@ -11,12 +11,6 @@ export interface Upstream {
 
 /** Ports of waypoints need not be among their service's: an application tunnel takes any. */
 export type Resolution = 'standard' | 'waypoint'
-
-interface Candidate {
-  readonly workload: Workload
-  readonly ports: PortMap
-  readonly rank: number
-}
 
 /** For whom an endpoint of what is chosen. */
 export interface Choice {
@@ -38,19 +32,20 @@ export function chooseEndpoint(
   if (mayNotBeBalanced(choice)) return undefined
   const preferences = preferencesOf(service)
 
-  let best: Candidate[] = []
-  for (const { workload, port: ports } of index.endpointsOf(service)) {
-    const rank = judge(workload, ports, choice, preferences)
-    if (typeof rank === 'string') continue
-    const leader = best[0]?.rank ?? -1
-    if (rank > leader) best = []
-    if (rank >= leader) best.push({ workload, ports, rank })
+  let best: KnownEndpoint[] = []
+  let leader = -1
+  for (const endpoint of index.endpointsOf(service)) {
+    const rank = judge(endpoint, choice, preferences)
+    if (typeof rank === 'string' || rank < leader) continue
+    if (rank > leader) [best, leader] = [[], rank]
+    best.push(endpoint)
   }
   const chosen = pickByCapacity(best, random)
   onChoice?.(choice, chosen?.workload)
   if (chosen === undefined) return undefined
-  const target = targetPort(chosen, service, port)
-  return target === undefined ? undefined : { workload: chosen.workload, port: target, service }
+  const { workload } = chosen
+  const target = targetPort(workload, chosen.port, service, port)
+  return target === undefined ? undefined : { workload, port: target, service }
 }
 
 /** What each endpoint of a service is worth to a choice: only those of the highest rank are drawn from. */
@@ -59,8 +54,8 @@ export function* judgeEndpoints(
   choice: Choice
 ): Generator<{ readonly workload: Workload; readonly rank: number | Unfit }> {
   const preferences = preferencesOf(choice.service)
-  for (const { workload, port } of index.endpointsOf(choice.service)) {
-    yield { workload, rank: judge(workload, port, choice, preferences) }
+  for (const endpoint of index.endpointsOf(choice.service)) {
+    yield { workload: endpoint.workload, rank: judge(endpoint, choice, preferences) }
   }
 }
 
@@ -71,39 +66,27 @@ const mayNotBeBalanced = ({ service, port, resolution }: Choice): boolean =>
 export const preferencesOf = ({ loadBalancer }: Service): readonly RoutingScopeName[] =>
   loadBalancer === undefined || loadBalancer.mode === 'Standard' ? [] : loadBalancer.routingPreferences
 
-function judge(
-  workload: Workload,
-  ports: PortMap,
-  { source, service, port, resolution }: Choice,
-  preferences: readonly RoutingScopeName[]
-): number | Unfit {
-  if (!isReachable(workload, source)) return 'has no address'
-  if (!servesPort({ workload, ports, service, port, resolution })) return 'does not serve the port'
+/** Asks the endpoint before its workload: a service may have thousands, and each workload would have to be made. */
+function judge(endpoint: KnownEndpoint, choice: Choice, preferences: readonly RoutingScopeName[]): number | Unfit {
+  const { source, service } = choice
+  if (!isReachable(endpoint, source)) return 'has no address'
+  if (!servesPort(endpoint, choice)) return 'does not serve the port'
+  if (preferences.length === 0) return 0
   const strict = service.loadBalancer?.mode === 'Strict'
+  const { workload } = endpoint
   return rankOf({ workload, source, preferences, strict }) ?? 'misses a preference of a strict service'
 }
 
 /** Without an address of any kind only a gateway in another network can reach it. */
-function isReachable(workload: Workload, source: Workload): boolean {
-  if (workload.workloadIps.length > 0 || workload.hostname !== '') return true
-  return workload.network !== source.network && workload.networkGateway !== undefined
+function isReachable(endpoint: KnownEndpoint, source: Workload): boolean {
+  if (endpoint.isAddressed) return true
+  const { network, networkGateway } = endpoint.workload
+  return network !== source.network && networkGateway !== undefined
 }
 
-function servesPort({
-  workload,
-  ports,
-  service,
-  port,
-  resolution
-}: {
-  workload: Workload
-  ports: PortMap
-  service: Service
-  port: number
-  resolution: Resolution
-}): boolean {
-  if (resolution === 'waypoint') return service.ports.has(port) || workload.applicationTunnel !== undefined
-  return (service.ports.get(port) ?? 0) !== 0 || ports.has(port)
+function servesPort(endpoint: KnownEndpoint, { service, port, resolution }: Choice): boolean {
+  if (resolution === 'waypoint') return service.ports.has(port) || endpoint.workload.applicationTunnel !== undefined
+  return (service.ports.get(port) ?? 0) !== 0 || endpoint.port.has(port)
 }
 
 /** Preferences matched in order up to the first mismatch; undefined when a strict service rules the endpoint out. */
@@ -151,17 +134,18 @@ function isIn(scope: RoutingScopeName, workload: Workload, source: Workload): bo
   }
 }
 
-function pickByCapacity(candidates: readonly Candidate[], random: () => number): Candidate | undefined {
-  const total = candidates.reduce((sum, { workload }) => sum + workload.capacity, 0)
+function pickByCapacity(candidates: readonly KnownEndpoint[], random: () => number): KnownEndpoint | undefined {
+  let total = 0
+  for (const { capacity } of candidates) total += capacity
   let left = random() * total
   for (const candidate of candidates) {
-    left -= candidate.workload.capacity
+    left -= candidate.capacity
     if (left < 0) return candidate
   }
   return undefined
 }
 
-function targetPort({ workload, ports }: Candidate, service: Service, port: number): number | undefined {
+function targetPort(workload: Workload, ports: PortMap, service: Service, port: number): number | undefined {
   const own = ports.get(port)
   if (own !== undefined) return own
   const target = service.ports.get(port)

@@ -26,7 +26,18 @@ export interface WorkloadLookups {
   /** Every service of that hostname, in order of arrival (a service sent again moves to the end). */
   readonly servicesByHostname: (hostname: string) => readonly Service[]
   /** The service's endpoints whose workload is known. Cheaper than its map of endpoints. */
-  readonly endpointsOf: (service: Service) => Iterable<{ readonly workload: Workload; readonly port: PortMap }>
+  readonly endpointsOf: (service: Service) => Iterable<KnownEndpoint>
+}
+
+/** An endpoint whose workload is known; good until the next change. */
+export interface KnownEndpoint {
+  /** Made when it is asked for: do that for those that are chosen. */
+  readonly workload: Workload
+  readonly port: PortMap
+  /** The workload's. */
+  readonly capacity: number
+  /** Whether the workload has an address or a hostname. */
+  readonly isAddressed: boolean
 }
 
 /** The whole state, for the dump. */

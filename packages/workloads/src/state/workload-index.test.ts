@@ -36,6 +36,28 @@ describe('endpoints', () => {
     expect(staged(index)).toEqual([])
   })
 
+  it('say what balancing asks of them, also after a change, and only those whose workload is known', () => {
+    const unknown = { workloadUid: 'c//Pod/shop/nobody', port: ports({ 80: 1 }), status: 'Healthy' } as const
+    const service = serviceUpdate(cart) as Extract<AddressUpdate, { kind: 'service' }>
+    const listed = { ...service.service, endpoints: new Map([[unknown.workloadUid, unknown]]) }
+    const index = indexOf(
+      { kind: 'service', service: listed },
+      workloadUpdate({ uid: 'a', services: onCart, capacity: 2 ** 32 - 1 }),
+      workloadUpdate({ uid: 'b', services: onCart, workloadIps: ['10.0.0.1'] }),
+      workloadUpdate({ uid: 'c', services: onCart, hostname: 'c.example' })
+    )
+    const told = (): unknown[] =>
+      [...index.endpointsOf(index.service(cart)!)].map(({ workload, capacity, isAddressed, port }) =>
+        [workload.uid, capacity, isAddressed, port.get(80)].join(' ')
+      )
+    expect(told()).toEqual(['a 4294967295 false 8080', 'b 1 true 8080', 'c 1 true 8080'])
+    apply(index, workloadUpdate({ uid: 'b', services: onCart, capacity: 7 }))
+    remove(index, 'a')
+    expect(told().toSorted()).toEqual(['b 7 false 8080', 'c 1 true 8080'])
+    apply(index, workloadUpdate({ uid: unknown.workloadUid, workloadIps: ['10.0.0.2'] }))
+    expect(told()).toContain(`${unknown.workloadUid} 1 true 1`)
+  })
+
   it('come whatever the order in one response', () => {
     const updates = [workloadUpdate({ uid: pod, services: onCart }), serviceUpdate(cart)]
     expect(endpoints(indexOf(...updates))).toEqual([pod])

@@ -163,8 +163,8 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     *endpointsOf({ endpoints }) {
       if (!(endpoints instanceof EndpointSet)) return
       for (const { slot, port } of endpoints.members()) {
-        const workload = workloads.at(slot)
-        if (workload !== undefined) yield { workload, port }
+        const endpoint = workloads.endpointAt(slot, port)
+        if (endpoint !== undefined) yield endpoint
       }
     },
     workloads: workloads.all,

@@ -1,10 +1,11 @@
-import type { NamespacedHostname, Workload, WorkloadIdentity } from '../model/workload.ts'
+import type { NamespacedHostname, PortMap, Workload, WorkloadIdentity } from '../model/workload.ts'
 import type { Names } from './compact/endpoint-set.ts'
 import { createPool } from './compact/pool.ts'
 import { createRecordArena } from './compact/record-arena.ts'
 import { createSlotTable, hashOf, type SlotTable } from './compact/slot-table.ts'
 import { createViewCache } from './compact/view-cache.ts'
 import { createWorkloadRecords, type SharedValue } from './compact/workload-record.ts'
+import type { KnownEndpoint } from './lookups.ts'
 
 /**
  * Workloads by uid, address, hostname, and, for those of this node, by what the node agent knows of a pod. Each has a
@@ -15,6 +16,8 @@ export interface WorkloadTable extends Names {
   readonly all: () => Iterable<Workload>
   readonly get: (uid: string) => Workload | undefined
   readonly at: (slot: number) => Workload | undefined
+  /** What balancing asks of each of thousands, without making a value of it; undefined for a mere name. */
+  readonly endpointAt: (slot: number, port: PortMap) => KnownEndpoint | undefined
   readonly byIp: (network: string, ip: string) => Workload | undefined
   readonly byHostname: (host: NamespacedHostname) => Workload | undefined
   readonly local: (identity: WorkloadIdentity) => Workload | undefined
@@ -41,6 +44,9 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
   /** By slot: who else than a workload needs the name, and when its workload came. */
   let holders = new Int32Array(1024)
   let arrivals = new Float64Array(1024)
+  /** By slot: whether there is a workload, and one with an address; and its capacity. */
+  let reachabilities = new Uint8Array(1024)
+  let capacities = new Uint32Array(1024)
   let slots = 0
   let arrived = 0
   const isLocal = ({ node }: Workload): boolean => !localNode || node === localNode
@@ -59,6 +65,8 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
     if (slot >= holders.length) {
       holders = enlarged(holders, new Int32Array(slot * 2))
       arrivals = enlarged(arrivals, new Float64Array(slot * 2))
+      reachabilities = enlarged(reachabilities, new Uint8Array(slot * 2))
+      capacities = enlarged(capacities, new Uint32Array(slot * 2))
     }
     holders[slot] = 0
     uids.add(hashOf(uid), slot)
@@ -95,6 +103,7 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
     file(previous, slot, 'remove')
     records.release(arena.read(slot)!)
     views.forget(slot)
+    reachabilities[slot] = mereName
     return previous
   }
 
@@ -130,6 +139,11 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
       return slot === undefined ? undefined : at(slot)
     },
     at,
+    endpointAt(slot, port) {
+      const reachability = reachabilities[slot]!
+      if (reachability === mereName) return undefined
+      return new Endpoint(at, slot, { port, capacity: capacities[slot]!, isAddressed: reachability === addressed })
+    },
     byIp: (network, ip) =>
       best(ips, hashOf(network, ip), w => w.network === network && indexedIps(w).includes(ip), preferred),
     byHostname: ({ namespace, hostname }) =>
@@ -149,6 +163,9 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
       const previous = unfile(slot)
       arena.write(slot, records.encode(workload))
       arrivals[slot] = ++arrived
+      const isAddressed = workload.workloadIps.length > 0 || workload.hostname !== ''
+      reachabilities[slot] = isAddressed ? addressed : addressless
+      capacities[slot] = workload.capacity
       file(workload, slot, 'add')
       return { slot, previous }
     },
@@ -180,7 +197,32 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
   }
 }
 
-function enlarged<Column extends Int32Array | Float64Array>(from: Column, to: Column): Column {
+const [mereName, addressless, addressed] = [0, 1, 2]
+
+class Endpoint implements KnownEndpoint {
+  readonly port: PortMap
+  readonly capacity: number
+  readonly isAddressed: boolean
+  readonly #at: WorkloadTable['at']
+  readonly #slot: number
+
+  constructor(at: WorkloadTable['at'], slot: number, facts: Omit<KnownEndpoint, 'workload'>) {
+    this.port = facts.port
+    this.capacity = facts.capacity
+    this.isAddressed = facts.isAddressed
+    this.#at = at
+    this.#slot = slot
+  }
+
+  get workload(): Workload {
+    return this.#at(this.#slot)!
+  }
+}
+
+function enlarged<Column extends Int32Array | Uint32Array | Uint8Array | Float64Array>(
+  from: Column,
+  to: Column
+): Column {
   to.set(from)
   return to
 }
