@@ -87,7 +87,7 @@ const close = (stages: readonly Stage[]): Promise<unknown> =>
   Promise.all(stages.map(stage => stage[Symbol.asyncDispose]()))
 
 function renderReport(measured: Measured, conditions: Conditions, { quick }: Settings): string {
-  const facts = conditionLines(conditions).map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`)
+  const facts = conditionLines(conditions, measured.samples).map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`)
   const warning = quick ? ['--quick: these figures only show that everything works.', ''] : []
   return [...facts, '', ...warning, renderTable(measured)].join('\n')
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { BenchCase, ClusterCase, RunOptions, Values } from './cases/case.ts'
 import { BenchError } from './errors.ts'
+import { watchStolen } from './measure/stolen.ts'
 import type { Refusal, Sample } from './samples.ts'
 import type { ContenderName } from './world/contender.ts'
 import type { Stage } from './world/stage.ts'
@@ -38,7 +39,9 @@ export async function runCases({ cases, runs, options, stages, signal, onProgres
       signal.throwIfAborted()
       onProgress(`run ${key.run} of ${runs}: ${key.case}, ${key.contender}`)
       try {
-        samples.push({ ...key, values: await once() })
+        const stolen = watchStolen()
+        const values = await once()
+        samples.push({ ...key, values, stolen: stolen() })
         return
       } catch (error) {
         if (!(error instanceof BenchError) || error.code !== 'BENCH_REFUSED') throw error

@@ -7,6 +7,8 @@ export interface Sample {
   readonly run: number
   /** By the metrics' names. */
   readonly values: Readonly<Record<string, number>>
+  /** The share of processor time that the machine's host gave to others meanwhile, 0 to 1. */
+  readonly stolen: number
 }
 
 /** A run whose figures are not to be used. */

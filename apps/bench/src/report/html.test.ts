@@ -40,8 +40,8 @@ const measured: Measured = {
   ],
   contenders: ['ours', 'peer'],
   samples: [
-    { case: 'speed', contender: 'ours', run: 1, values: { rate: 20 } },
-    { case: 'speed', contender: 'peer', run: 1, values: { rate: 10 } }
+    { case: 'speed', contender: 'ours', run: 1, values: { rate: 20 }, stolen: 0.05 },
+    { case: 'speed', contender: 'peer', run: 1, values: { rate: 10 }, stolen: 0.05 }
   ],
   refusals: [{ case: 'speed', contender: 'peer', run: 1, reason: 'said <script>alert(1)</script>' }],
   reno: false
@@ -66,4 +66,5 @@ it('tells the conditions', () => {
   const page = renderHtml(measured, conditions)
   expect(page).toContain('5 threads (MainThread, V8Worker × 4)')
   expect(page).toContain('congestion control: bbr on tunnel; reno on local')
+  expect(page).toContain('ours 5.0 % (5.0 % … 5.0 %); peer 5.0 % (5.0 % … 5.0 %)')
 })

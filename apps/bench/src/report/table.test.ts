@@ -17,7 +17,7 @@ const one: BenchCase = {
   run: async () => ({})
 }
 const sample = (contender: Sample['contender'], run: number, values: Sample['values']): Sample => {
-  return { case: 'speed', contender, run, values }
+  return { case: 'speed', contender, run, values, stolen: 0 }
 }
 const ours = [
   sample('ours', 1, { rate: 12, time: 80, start: 40 }),
