@@ -27,7 +27,14 @@ size_t exchange_some(Socket& socket, const std::vector<uint8_t>& sent) {
     socket.send_some(sent);
     socket.finish();
   });
-  auto got = socket.receive_all();
+  std::vector<uint8_t> got;
+  try {
+    got = socket.receive_all();
+  } catch (...) {
+    socket.interrupt();
+    sender.join();
+    throw;
+  }
   sender.join();
   CHECK(got.size() <= sent.size());
   CHECK(std::equal(got.begin(), got.end(), sent.begin()));
@@ -102,19 +109,29 @@ TEST("faults: a cut in the middle of bulk") {
 }
 
 TEST("faults: a changed byte breaks its tunnel, and nothing false comes out") {
-  BadMesh bad(MeshOptions{.settings = unpooled()});
+  constexpr size_t kHandshake = 2500;
+  PodSettings settings = unpooled();
+  // Where the length of a flight's last record became larger, both sides wait.
+  settings.sockets.handshake_timeout = 3000;
+  BadMesh bad(MeshOptions{.settings = settings});
   auto sent = random_bytes(100000);
+  size_t whole = 0;
   for (size_t connections = 0; connections < 40;) {
     Chaos chaos;
     // In the handshake first, then anywhere.
-    size_t at = random_below(connections < 20 ? 2500 : 90000);
+    size_t at = random_below(connections < 20 ? kHandshake : 90000);
     (connections % 2 == 0 ? chaos.change_forward : chaos.change_back) = at;
     bad.proxy.set(chaos);
     Socket socket = bad.mesh->connect();
-    CHECK(exchange_some(socket, sent) < sent.size());
+    if (exchange_some(socket, sent) == sent.size()) {
+      // Nobody looks at the version of a record that is not sealed (RFC 8446 5.1), and a handshake begins with such.
+      CHECK(at < kHandshake);
+      whole++;
+    }
     socket.close();
     close_tunnels(bad, ++connections);
   }
+  CHECK(whole < 5);
 }
 
 TEST("faults: applications that end in every way beside each other") {
