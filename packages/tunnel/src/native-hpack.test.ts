@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { createDataPath } from './index.ts'
-import { FrameBench } from './testing/frame-bench.ts'
+import { FrameFixture } from './testing/frame-fixture.ts'
 import { codeName, frameClient } from './testing/frame-peer.ts'
 import { fields, headers, integer, SETTING, text } from './testing/frames.ts'
 
 // Header compression over the wire (RFC 7541); what was decoded is what the handler hears.
 
-const bench = new FrameBench(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
+const fixture = new FrameFixture(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
 
 const hex = (digits: string): Buffer => Buffer.from(digits.replaceAll(' ', ''), 'hex')
 const CONNECT = fields([':method', 'CONNECT'], [':authority', 'a:1'])
@@ -15,8 +15,8 @@ const huffman = (digits: string): Buffer => Buffer.concat([integer(0x80, 7, hex(
 
 /** What the handler hears of these blocks, sent one after another on one connection. */
 async function decoded(...blocks: readonly Buffer[]): Promise<readonly unknown[]> {
-  const pod = await bench.server({ stream: () => ({ kind: 'answer', status: 400 }) })
-  const peer = await frameClient(bench.mesh, pod.address('inbound-hbone'))
+  const pod = await fixture.server({ stream: () => ({ kind: 'answer', status: 400 }) })
+  const peer = await frameClient(fixture.mesh, pod.address('inbound-hbone'))
   peer.greet()
   for (const [index, block] of blocks.entries()) {
     peer.send(headers(index * 2 + 1, block))
@@ -103,8 +103,8 @@ describe('the dynamic table', () => {
   })
 
   it('is in step after blocks whose requests came to nothing', async () => {
-    const pod = await bench.server({ stream: () => ({ kind: 'answer', status: 400 }) })
-    const peer = await frameClient(bench.mesh, pod.address('inbound-hbone'))
+    const pod = await fixture.server({ stream: () => ({ kind: 'answer', status: 400 }) })
+    const peer = await frameClient(fixture.mesh, pod.address('inbound-hbone'))
     peer.greet()
     const malformed = Buffer.concat([CONNECT, indexed('Upper', 'x'), indexed('kept', 'value')])
     const tooLarge = Buffer.concat([
@@ -125,7 +125,7 @@ describe('the dynamic table', () => {
   })
 
   it('of ours is given up before a peer could shrink it', async () => {
-    const peer = await bench.peer(bench.application, bench.pod, [SETTING.headerTableSize, 0])
+    const peer = await fixture.peer(fixture.application, fixture.pod, [SETTING.headerTableSize, 0])
     expect(peer.of(1)[0]?.payload[0]).toBe(0x20)
     expect(await peer.status(1)).toBe(200)
   })
@@ -156,14 +156,14 @@ describe('a block that cannot be decoded ends the connection', () => {
 it('reads the shortest and the longest Huffman codes', async () => {
   // 'a' is 00011; octet 10 is 30 ones but the last two, 0x3ffffffc, which no value may hold: the request is malformed.
   expect(await decoded(value(huffman('1f')))).toEqual([['CONNECT', 'a:1', 'name=a']])
-  const peer = await frameClient(bench.mesh, bench.pod.address('inbound-hbone'))
+  const peer = await frameClient(fixture.mesh, fixture.pod.address('inbound-hbone'))
   peer.greet()
   peer.send(headers(1, value(huffman('ff ff ff f3'))))
   expect(codeName(await peer.reset(1))).toBe('protocolError')
 })
 
 async function breaks(...blocks: readonly Buffer[]): Promise<void> {
-  const peer = await frameClient(bench.mesh, bench.pod.address('inbound-hbone'))
+  const peer = await frameClient(fixture.mesh, fixture.pod.address('inbound-hbone'))
   peer.greet()
   for (const [index, block] of blocks.entries()) peer.send(headers(index * 2 + 1, block))
   expect(codeName(await peer.brokenBy())).toBe('compressionError')

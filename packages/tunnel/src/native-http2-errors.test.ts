@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createDataPath } from './index.ts'
-import { FrameBench } from './testing/frame-bench.ts'
+import { FrameFixture } from './testing/frame-fixture.ts'
 import { codeName, connect, connectFields, frameClient, frameServer } from './testing/frame-peer.ts'
 import {
   data,
@@ -23,7 +23,7 @@ import {
 
 // Which frames end a connection, and with which error (RFC 9113). Another tunnel of the pod goes on all the while.
 
-const bench = new FrameBench(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
+const fixture = new FrameFixture(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
 
 const GOOD = fields([':method', 'CONNECT'], [':authority', '127.0.0.1:1'])
 const OVERFLOW = 0x7fffffff
@@ -94,7 +94,7 @@ describe('a client that greeted and has stream 1 open', () => {
     ['an unknown frame above MAX_FRAME_SIZE', frameHeader(1_048_577, 99, 0, 0), 'frameSizeError'],
     ['the preface a second time', PREFACE, 'frameSizeError']
   ])('%s', async (_, sent, code) => {
-    const peer = await bench.peer()
+    const peer = await fixture.peer()
     peer.send(sent)
     expect(codeName(await peer.brokenBy())).toBe(code)
   })
@@ -103,9 +103,9 @@ describe('a client that greeted and has stream 1 open', () => {
     ['DATA', data(1, 'x')],
     ['trailers', headers(1, fields(['grpc-status', '0']), FLAG.endStream)]
   ])('%s after both ends of a stream: STREAM_CLOSED', async (_, sent) => {
-    const peer = await frameClient(bench.mesh, bench.pod.address('inbound-hbone'))
+    const peer = await frameClient(fixture.mesh, fixture.pod.address('inbound-hbone'))
     peer.greet()
-    peer.send(connect(1, bench.application, FLAG.endStream))
+    peer.send(connect(1, fixture.application, FLAG.endStream))
     await peer.until(() => peer.of(1, TYPE.data).some(({ flags }) => (flags & FLAG.endStream) !== 0))
     peer.send(sent)
     expect(codeName(await peer.brokenBy())).toBe('streamClosed')
@@ -121,22 +121,22 @@ describe('a client that has not greeted', () => {
     ['begins with an acknowledgement', Buffer.concat([PREFACE, settingsAck])],
     ['begins with an unknown frame', Buffer.concat([PREFACE, frame(99, 0, 0)])]
   ])('%s', async (_, sent) => {
-    const peer = await frameClient(bench.mesh, bench.pod.address('inbound-hbone'))
-    const before = bench.pod.handshakeFailures.length
+    const peer = await frameClient(fixture.mesh, fixture.pod.address('inbound-hbone'))
+    const before = fixture.pod.handshakeFailures.length
     peer.send(sent)
     expect(codeName(await peer.brokenBy())).toBe('protocolError')
-    await bench.pod.until(() => bench.pod.handshakeFailures.length > before)
-    expect(bench.pod.handshakeFailures.at(-1)).toMatch(/^http2 handshake failed: /)
+    await fixture.pod.until(() => fixture.pod.handshakeFailures.length > before)
+    expect(fixture.pod.handshakeFailures.at(-1)).toMatch(/^http2 handshake failed: /)
   })
 
   it('is welcome without ALPN, and not with another protocol', async () => {
-    const peer = await frameClient(bench.mesh, bench.pod.address('inbound-hbone'), { alpn: [] })
+    const peer = await frameClient(fixture.mesh, fixture.pod.address('inbound-hbone'), { alpn: [] })
     peer.greet()
-    peer.send(connect(1, bench.application))
+    peer.send(connect(1, fixture.application))
     expect(await peer.status(1)).toBe(200)
-    await expect(frameClient(bench.mesh, bench.pod.address('inbound-hbone'), { alpn: ['http/1.1'] })).rejects.toThrow(
-      /no application protocol/
-    )
+    await expect(
+      frameClient(fixture.mesh, fixture.pod.address('inbound-hbone'), { alpn: ['http/1.1'] })
+    ).rejects.toThrow(/no application protocol/)
   })
 })
 
@@ -156,10 +156,10 @@ describe('a server whose client asked for stream 1', () => {
       'flowControlError'
     ]
   ])('%s', async (_, sent, code) => {
-    const server = await frameServer(bench.mesh, () => {})
+    const server = await frameServer(fixture.mesh, () => {})
     const http2 = { streamWindow: 65_535, connectionWindow: 65_535 }
-    const client = await bench.mesh.client(() => server.address, bench.application, { http2 })
-    const socket = await bench.mesh.connect(client.address('outbound'))
+    const client = await fixture.mesh.client(() => server.address, fixture.application, { http2 })
+    const socket = await fixture.mesh.connect(client.address('outbound'))
     await expect.poll(() => server.peers.length).toBe(1)
     const peer = server.peers[0]!
     await peer.next(1, TYPE.headers)
@@ -171,9 +171,9 @@ describe('a server whose client asked for stream 1', () => {
   })
 
   it('begins with something else than SETTINGS', async () => {
-    const server = await frameServer(bench.mesh, peer => peer.send(ping()))
-    const client = await bench.mesh.client(() => server.address, bench.application)
-    await bench.mesh.connect(client.address('outbound'))
+    const server = await frameServer(fixture.mesh, peer => peer.send(ping()))
+    const client = await fixture.mesh.client(() => server.address, fixture.application)
+    await fixture.mesh.connect(client.address('outbound'))
     expect((await client.outcome()).failure).toMatchObject({ code: 'HTTP2' })
     expect(codeName(await server.peers[0]!.brokenBy())).toBe('protocolError')
     await client.path.close()
@@ -208,7 +208,7 @@ describe('what has no consequence', () => {
       ])
     ]
   ])('%s', async (_, sent) => {
-    const peer = await bench.peer()
+    const peer = await fixture.peer()
     peer.send(sent)
     await peer.sync()
     peer.send(data(1, 'x'))
@@ -216,8 +216,8 @@ describe('what has no consequence', () => {
   })
 
   it('reads frames octet by octet', async () => {
-    const peer = await frameClient(bench.mesh, bench.pod.address('inbound-hbone'))
-    const padded = Buffer.concat([Buffer.of(3), connectFields(bench.application), Buffer.alloc(3)])
+    const peer = await frameClient(fixture.mesh, fixture.pod.address('inbound-hbone'))
+    const padded = Buffer.concat([Buffer.of(3), connectFields(fixture.application), Buffer.alloc(3)])
     const all = Buffer.concat([
       PREFACE,
       settings(),

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createDataPath } from './index.ts'
-import { FrameBench } from './testing/frame-bench.ts'
+import { FrameFixture } from './testing/frame-fixture.ts'
 import { codeName, connect, connectFields, type FramePeer, frameServer } from './testing/frame-peer.ts'
 import {
   data,
@@ -23,7 +23,7 @@ import {
 // What has ended other HTTP/2 servers: each costs its peer the tunnel or comes to nothing, while another tunnel of the
 // same pod goes on and memory stays where it was (native/tunnel/src/engine/http2-limits.h).
 
-const bench = new FrameBench(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
+const fixture = new FrameFixture(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
 
 const MEBIBYTE = 1_048_576
 let before: number
@@ -33,7 +33,7 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  await bench.witnessGoesOn()
+  await fixture.witnessGoesOn()
   // Of this process: the flooding peer's own memory is part of it.
   expect(process.memoryUsage.rss() - before).toBeLessThan(128 * MEBIBYTE)
 })
@@ -85,20 +85,20 @@ describe('ends the tunnel of a peer that sends thousands of', () => {
     ['GOAWAY', repeated(5000, frame(TYPE.goaway, 0, 0, Buffer.alloc(8)))],
     ['WINDOW_UPDATE for nothing that was sent', repeated(20_000, windowUpdate(0, 1))]
   ])('%s', async (_, sent) => {
-    const heard = bench.pod.streams.length
-    const peer = await bench.peer()
+    const heard = fixture.pod.streams.length
+    const peer = await fixture.peer()
     peer.send(sent)
     expect(codeName(await peer.brokenBy())).toBe('enhanceYourCalm')
-    expect(bench.pod.streams.length - heard).toBeLessThan(3000)
+    expect(fixture.pod.streams.length - heard).toBeLessThan(3000)
   })
 
   it.each<[what: string, sent: Buffer]>([
     ['answers of the hundreds', repeated(5000, headers(1, fields([':status', '103'])))],
     ['SETTINGS', repeated(5000, settings())]
   ])('%s, also as a server', async (_, sent) => {
-    const server = await frameServer(bench.mesh, peer => peer.send(settings(), settingsAck))
-    const client = await bench.mesh.client(() => server.address, bench.application)
-    await bench.mesh.connect(client.address('outbound'))
+    const server = await frameServer(fixture.mesh, peer => peer.send(settings(), settingsAck))
+    const client = await fixture.mesh.client(() => server.address, fixture.application)
+    await fixture.mesh.connect(client.address('outbound'))
     await expect.poll(() => server.peers[0]?.of(1).length).toBe(1)
     server.peers[0]!.send(sent)
     expect(codeName(await server.peers[0]!.brokenBy())).toBe('enhanceYourCalm')
@@ -145,7 +145,7 @@ describe('ends the tunnel of a peer whose header block', () => {
       headers(3, Buffer.concat([CONNECT, repeated(30_000, Buffer.concat([integer(0, 4, 15), text('')]))]))
     ]
   ])('%s', async (_, sent) => {
-    const peer = await bench.peer()
+    const peer = await fixture.peer()
     peer.send(sent)
     expect(codeName(await peer.brokenBy())).toBe('enhanceYourCalm')
   })
@@ -154,10 +154,10 @@ describe('ends the tunnel of a peer whose header block', () => {
 describe('keeps little for a peer that', () => {
   it('never opens its windows', async () => {
     const block = Buffer.alloc(MEBIBYTE)
-    const generous = await bench.mesh.application(socket => {
+    const generous = await fixture.mesh.application(socket => {
       for (let count = 0; count < 16; count++) socket.write(block)
     })
-    const peer = await bench.peer(generous, bench.pod, [SETTING.initialWindowSize, 0])
+    const peer = await fixture.peer(generous, fixture.pod, [SETTING.initialWindowSize, 0])
     peer.send(streams(100, id => connect(id, generous)))
     await peer.status(201)
     await peer.sync()
@@ -165,33 +165,33 @@ describe('keeps little for a peer that', () => {
 
   it('does not read what it asked for', async () => {
     const block = Buffer.alloc(MEBIBYTE)
-    const generous = await bench.mesh.application(socket => {
+    const generous = await fixture.mesh.application(socket => {
       for (let count = 0; count < 64; count++) socket.write(block)
     })
-    const peer = await bench.peer(generous, bench.pod, [SETTING.initialWindowSize, 0x7fffffff])
+    const peer = await fixture.peer(generous, fixture.pod, [SETTING.initialWindowSize, 0x7fffffff])
     peer.socket.pause()
     peer.send(windowUpdate(0, 0x7fffffff - 65_535), ...[3, 5, 7, 9].map(id => connect(id, generous)))
-    await bench.pod.until(() => bench.pod.streams.length >= 4)
+    await fixture.pod.until(() => fixture.pod.streams.length >= 4)
     peer.socket.destroy()
   })
 
   it('sends PING and never reads the answers', async () => {
-    const peer = await bench.peer()
+    const peer = await fixture.peer()
     peer.socket.pause()
     peer.send(repeated(100_000, ping()))
     await closes(peer)
   })
 
   it('resets streams that are over', async () => {
-    const peer = await bench.peer()
-    peer.send(connect(3, bench.application), rstStream(3, 8), repeated(20_000, rstStream(3, 8)))
+    const peer = await fixture.peer()
+    peer.send(connect(3, fixture.application), rstStream(3, 8), repeated(20_000, rstStream(3, 8)))
     await peer.sync()
   })
 
   it('opens a table as large as it likes', async () => {
-    const peer = await bench.peer(bench.application, bench.pod, [SETTING.headerTableSize, 0xffffffff])
+    const peer = await fixture.peer(fixture.application, fixture.pod, [SETTING.headerTableSize, 0xffffffff])
     for (let id = 3; id < 103; id += 2) {
-      peer.send(connect(id, bench.application, FLAG.endStream))
+      peer.send(connect(id, fixture.application, FLAG.endStream))
       expect(await peer.status(id)).toBe(200)
     }
   })

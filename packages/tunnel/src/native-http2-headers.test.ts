@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { createDataPath } from './index.ts'
-import { echoes, FrameBench } from './testing/frame-bench.ts'
+import { echoes, FrameFixture } from './testing/frame-fixture.ts'
 import { codeName, frameServer } from './testing/frame-peer.ts'
 import { data, FLAG, fields, frame, headers, settings, settingsAck, TYPE } from './testing/frames.ts'
 
 // Requests, responses and trailers, well and malformed (RFC 9113 section 8).
 
-const bench = new FrameBench(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
+const fixture = new FrameFixture(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
 
 type Lines = readonly (readonly [name: string, value: string])[]
 
@@ -56,17 +56,17 @@ describe('a malformed request', () => {
     ['GET without :scheme', [GET[0]!, GET[2]!]],
     ['GET with an empty :path', [...GET.slice(0, 2), [':path', '']]]
   ])('with %s is reset, and nobody hears of it', async (_, lines) => {
-    const peer = await bench.peer()
-    const before = bench.pod.streams.length
+    const peer = await fixture.peer()
+    const before = fixture.pod.streams.length
     peer.send(headers(3, fields(...lines)))
     expect(codeName(await peer.reset(3))).toBe('protocolError')
     await echoes(peer, 1, 'x')
-    expect(bench.pod.streams).toHaveLength(before)
+    expect(fixture.pod.streams).toHaveLength(before)
   })
 })
 
 it('hands on every other header as it came', async () => {
-  const pod = await bench.server({ stream: () => ({ kind: 'answer', status: 400 }) })
+  const pod = await fixture.server({ stream: () => ({ kind: 'answer', status: 400 }) })
   const lines: Lines = [
     ['te', 'trailers'],
     ['empty', ''],
@@ -75,7 +75,7 @@ it('hands on every other header as it came', async () => {
     ['again', '2'],
     ['inner', 'a \t b']
   ]
-  const peer = await bench.peer(bench.application, pod)
+  const peer = await fixture.peer(fixture.application, pod)
   expect(await peer.status(1)).toBe(400)
   peer.send(headers(3, fields(...CONNECT, ...lines)), headers(5, fields(CONNECT[0]!)), headers(7, fields(...GET)))
   expect([await peer.status(3), await peer.status(5), await peer.status(7)]).toEqual([400, 400, 400])
@@ -88,8 +88,8 @@ it('hands on every other header as it came', async () => {
 })
 
 it('answers a header list above 65536 with 431, and goes on', async () => {
-  const peer = await bench.peer()
-  const before = bench.pod.streams.length
+  const peer = await fixture.peer()
+  const before = fixture.pod.streams.length
   const block = fields(...CONNECT, ...Array.from({ length: 70 }, (_, index) => [`h${index}`, 'v'.repeat(950)] as const))
   peer.send(
     frame(TYPE.headers, 0, 3, block.subarray(0, 16_384)),
@@ -105,13 +105,13 @@ it('answers a header list above 65536 with 431, and goes on', async () => {
   )
   expect(await peer.status(3)).toBe(431)
   expect(codeName(await peer.reset(3))).toBe('noError')
-  expect(bench.pod.streams).toHaveLength(before)
+  expect(fixture.pod.streams).toHaveLength(before)
   await echoes(peer, 1, 'x')
 })
 
 describe('trailers', () => {
   it('mean the same as END_STREAM', async () => {
-    const peer = await bench.peer()
+    const peer = await fixture.peer()
     await echoes(peer, 1, 'x')
     peer.send(headers(1, fields(['grpc-status', '0']), FLAG.endStream))
     await peer.until(() => peer.of(1, TYPE.data).some(({ flags }) => (flags & FLAG.endStream) !== 0))
@@ -123,7 +123,7 @@ describe('trailers', () => {
     ['with a name in upper case', [['A', 'b']], FLAG.endStream],
     ['with a connection-specific header', [['connection', 'close']], FLAG.endStream]
   ])('%s are an error of the stream', async (_, lines, flags) => {
-    const peer = await bench.peer()
+    const peer = await fixture.peer()
     peer.send(headers(1, fields(...lines), flags))
     expect(codeName(await peer.reset(1))).toBe('protocolError')
     await peer.sync()
@@ -142,9 +142,9 @@ describe('a malformed response', () => {
     ['a header list above 16384', headers(1, fields([':status', '200'], ['a', 'b'.repeat(16_400)]))],
     ['DATA before the answer', data(1, 'x')]
   ])('%s: the stream is reset and its connection fails', async (_, sent) => {
-    const server = await frameServer(bench.mesh, peer => peer.send(settings(), settingsAck))
-    const client = await bench.mesh.client(() => server.address, bench.application)
-    await bench.mesh.connect(client.address('outbound'))
+    const server = await frameServer(fixture.mesh, peer => peer.send(settings(), settingsAck))
+    const client = await fixture.mesh.client(() => server.address, fixture.application)
+    await fixture.mesh.connect(client.address('outbound'))
     await expect.poll(() => server.peers.length).toBe(1)
     const [peer] = server.peers
     await peer!.next(1, TYPE.headers)
@@ -156,9 +156,9 @@ describe('a malformed response', () => {
   })
 
   it('is none when others of the hundreds come first', async () => {
-    const server = await frameServer(bench.mesh, peer => peer.send(settings(), settingsAck))
-    const client = await bench.mesh.client(() => server.address, bench.application)
-    const socket = await bench.mesh.connect(client.address('outbound'))
+    const server = await frameServer(fixture.mesh, peer => peer.send(settings(), settingsAck))
+    const client = await fixture.mesh.client(() => server.address, fixture.application)
+    const socket = await fixture.mesh.connect(client.address('outbound'))
     await expect.poll(() => server.peers.length).toBe(1)
     const [peer] = server.peers
     await peer!.next(1, TYPE.headers)

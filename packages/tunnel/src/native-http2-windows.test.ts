@@ -1,20 +1,20 @@
 import type net from 'node:net'
 import { expect, it } from 'vitest'
 import { createDataPath } from './index.ts'
-import { echoes, FrameBench } from './testing/frame-bench.ts'
+import { echoes, FrameFixture } from './testing/frame-fixture.ts'
 import { codeName, connect, type FramePeer } from './testing/frame-peer.ts'
 import { data, FLAG, frame, SETTING, settings, TYPE, windowUpdate } from './testing/frames.ts'
 
 // Flow control (RFC 9113 sections 5.2, 6.5.2, 6.9).
 
-const bench = new FrameBench(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
+const fixture = new FrameFixture(() => createDataPath({ log: { warn: () => {}, debug: () => {} } }))
 
 const OVERFLOW = 0x7fffffff
 
 /** An application that sends so much to everybody, a different octet every time. */
 function sender(size: number): Promise<{ ip: string; port: number }> {
   const bytes = Buffer.from(Array.from({ length: size }, (_, index) => index % 251))
-  return bench.mesh.application(socket => socket.write(bytes))
+  return fixture.mesh.application(socket => socket.write(bytes))
 }
 
 function received(peer: FramePeer, stream: number): Buffer {
@@ -31,7 +31,7 @@ async function expectReceived(peer: FramePeer, stream: number, size: number): Pr
 }
 
 it('sends what the window of a stream allows, through changes of INITIAL_WINDOW_SIZE in both directions', async () => {
-  const peer = await bench.peer(await sender(100_000), bench.pod, [SETTING.initialWindowSize, 0])
+  const peer = await fixture.peer(await sender(100_000), fixture.pod, [SETTING.initialWindowSize, 0])
   await expectReceived(peer, 1, 0)
   peer.send(windowUpdate(1, 5))
   await expectReceived(peer, 1, 5)
@@ -53,7 +53,7 @@ it('sends what the window of a stream allows, through changes of INITIAL_WINDOW_
 })
 
 it('sends what the window of the connection allows, to all streams together', async () => {
-  const peer = await bench.peer(await sender(60_000), bench.pod, [SETTING.initialWindowSize, 1_000_000])
+  const peer = await fixture.peer(await sender(60_000), fixture.pod, [SETTING.initialWindowSize, 1_000_000])
   await expectReceived(peer, 1, 60_000)
   peer.send(connect(3, await sender(60_000)))
   await expectReceived(peer, 3, 5_535)
@@ -67,13 +67,13 @@ it('sends what the window of the connection allows, to all streams together', as
 })
 
 it('sends through a window that opens one octet at a time', async () => {
-  const peer = await bench.peer(await sender(1000), bench.pod, [SETTING.initialWindowSize, 0])
+  const peer = await fixture.peer(await sender(1000), fixture.pod, [SETTING.initialWindowSize, 0])
   for (let count = 0; count < 1000; count++) peer.send(windowUpdate(1, 1))
   await expectReceived(peer, 1, 1000)
 })
 
 it('sends frames as large as the peer allows', async () => {
-  const peer = await bench.peer(await sender(60_000))
+  const peer = await fixture.peer(await sender(60_000))
   await expectReceived(peer, 1, 60_000)
   peer.send(settings([SETTING.maxFrameSize, 40_000]), windowUpdate(0, 100_000), connect(3, await sender(60_000)))
   await expectReceived(peer, 3, 60_000)
@@ -87,8 +87,8 @@ it.each<[what: string, sent: Buffer, code: string]>([
   ['a WINDOW_UPDATE of 0', windowUpdate(3, 0), 'protocolError'],
   ['a window above 2^31-1', windowUpdate(3, OVERFLOW), 'flowControlError']
 ])('resets only the stream of %s', async (_, sent, code) => {
-  const peer = await bench.peer()
-  peer.send(connect(3, bench.application))
+  const peer = await fixture.peer()
+  peer.send(connect(3, fixture.application))
   await peer.status(3)
   peer.send(sent)
   expect(codeName(await peer.reset(3))).toBe(code)
@@ -96,9 +96,9 @@ it.each<[what: string, sent: Buffer, code: string]>([
 })
 
 it('resets a stream whose peer sends more than its window, and no other', async () => {
-  const pod = await bench.server({ http2: { streamWindow: 65_535, connectionWindow: 1_000_000 } })
-  const deaf = await bench.mesh.application(socket => socket.pause())
-  const peer = await bench.peer(bench.application, pod)
+  const pod = await fixture.server({ http2: { streamWindow: 65_535, connectionWindow: 1_000_000 } })
+  const deaf = await fixture.mesh.application(socket => socket.pause())
+  const peer = await fixture.peer(fixture.application, pod)
   // Before it is connected nothing is passed on, so nothing is given back.
   peer.send(connect(3, deaf), ...Array.from({ length: 5 }, () => data(3, Buffer.alloc(16_384))))
   expect(codeName(await peer.reset(3))).toBe('flowControlError')
@@ -106,8 +106,8 @@ it('resets a stream whose peer sends more than its window, and no other', async 
 })
 
 it('gives back padding as well, to the stream and to the connection', async () => {
-  const pod = await bench.server({ http2: { streamWindow: 65_535, connectionWindow: 65_535 } })
-  const peer = await bench.peer(bench.application, pod)
+  const pod = await fixture.server({ http2: { streamWindow: 65_535, connectionWindow: 65_535 } })
+  const peer = await fixture.peer(fixture.application, pod)
   const padded = frame(TYPE.data, FLAG.padded, 1, Buffer.concat([Buffer.of(255), Buffer.from('x'), Buffer.alloc(255)]))
   for (let count = 0; count < 2000; count += 100) {
     peer.send(...Array.from({ length: 100 }, () => padded))
@@ -117,11 +117,11 @@ it('gives back padding as well, to the stream and to the connection', async () =
 
 it('stops reading for an application that does not, and passes everything on later', async () => {
   const accepted = Promise.withResolvers<net.Socket>()
-  const slow = await bench.mesh.application(socket => {
+  const slow = await fixture.mesh.application(socket => {
     socket.pause()
     accepted.resolve(socket)
   })
-  const peer = await bench.peer(slow)
+  const peer = await fixture.peer(slow)
   const sent = 128 * 1_048_576
   const frames = sent / 16_384
   // Only as much as the other side allows.

@@ -6,7 +6,7 @@ import { createTestIdentities, echo, TestMesh } from './test-mesh.ts'
 import type { TestPod, TestPodOptions } from './test-pod.ts'
 
 /** For one test file: a pod, an application that echoes, and a tunnel that has to go on whatever others suffer. */
-export class FrameBench {
+export class FrameFixture {
   mesh!: TestMesh
   application!: Endpoint
   pod!: TestPod
