@@ -80,7 +80,13 @@ it('takes turns, each run another one first, and measures at rest last', async (
     ]
   ])
   expect(samples).toHaveLength(12)
-  expect(samples.at(-1)).toEqual({ case: 'resting', contender: 'ours', run: 2, values: { resting: 1 }, stolen: expect.any(Number) })
+  expect(samples.at(-1)).toEqual({
+    case: 'resting',
+    contender: 'ours',
+    run: 2,
+    values: { resting: 1 },
+    stolen: expect.any(Number)
+  })
 })
 
 it('makes a refused run once more, and says so', async () => {
