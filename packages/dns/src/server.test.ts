@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   createDnsProxy,
   createDnsServer,
+  type DnsServer,
   createExchange,
   createForwarder,
   type DnsClient,
@@ -489,6 +490,66 @@ it('answers the requests of one TCP connection one after another', async () => {
   const { port } = await startServer({ services })
   const replies = await askTcp(port, [query('a.ns2', 'A', { id: 1 }), query('b.ns2', 'A', { id: 2 })])
   expect(replies.map(({ id }) => id)).toEqual([1, 2])
+})
+
+describe('a server that drains', () => {
+  /** Sends questions back when it is told to. */
+  async function start(): Promise<{ port: number; drain: DnsServer['drain']; waiting: (() => void)[] }> {
+    const waiting: (() => void)[] = []
+    const answer = (bytes: Buffer): Promise<Buffer> => new Promise(resolve => waiting.push(() => resolve(bytes)))
+    const onError = (error: unknown): never => {
+      throw error
+    }
+    const addresses = [{ ip: '127.0.0.1', port: 0 }]
+    const server = createDnsServer({
+      netns: undefined,
+      addresses,
+      mark: 0,
+      reusePort: false,
+      proxy: { answer },
+      onError
+    })
+    const [bound] = await server.start()
+    onTestFinished(server.close)
+    return { port: bound?.port ?? 0, drain: server.drain, waiting }
+  }
+
+  it('answers who has asked over UDP and TCP, takes no new connection, and closes', async () => {
+    const { port, drain, waiting } = await start()
+    const reply = ask(port, query('a.example', 'A', { id: 1 }))
+    const replies = askTcp(port, [query('a.example', 'A', { id: 2 }), query('a.example', 'A', { id: 3 })])
+    const idle = net.connect(port, '127.0.0.1').on('error', () => undefined)
+    await expect.poll(() => waiting.length).toBe(2)
+    const idleClosed = once(idle.resume(), 'close')
+    const drained = drain({ deadline: new AbortController().signal })
+    await idleClosed
+    const refused = net.connect(port, '127.0.0.1')
+    expect((await once(refused, 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' })
+    for (const answer of waiting.splice(0)) answer()
+    expect((await reply).id).toBe(1)
+    await expect.poll(() => waiting.length).toBe(1)
+    waiting[0]?.()
+    expect((await replies).map(({ id }) => id)).toEqual([2, 3])
+    await drained
+    const late = dgram.createSocket('udp4')
+    onTestFinished(() => void late.close())
+    late.connect(port, '127.0.0.1')
+    await once(late, 'connect')
+    late.send(packet.encode(query('a.example')))
+    expect((await once(late, 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('closes at its deadline whoever waits', async () => {
+    const { port, drain, waiting } = await start()
+    const socket = net.connect(port, '127.0.0.1').on('error', () => undefined)
+    socket.write(frame(packet.encode(query('a.example'))))
+    const closed = once(socket.resume(), 'close')
+    await expect.poll(() => waiting.length).toBe(1)
+    const deadline = new AbortController()
+    const drained = drain({ deadline: deadline.signal })
+    deadline.abort()
+    await Promise.all([drained, closed])
+  })
 })
 
 describe('a client that asks without end', () => {

@@ -3,7 +3,7 @@ import net from 'node:net'
 import { bindUdp, listenTcp, type Netns } from '@culvert/netns'
 import { DnsError } from './errors.ts'
 import type { DnsProxy } from './proxy.ts'
-import { createFrameReader, frame } from './tcp-frames.ts'
+import { serveConnection, type TcpConnection } from './tcp-connection.ts'
 
 export interface DnsServerOptions {
   /** Where the sockets are made; undefined: the process's own namespace. */
@@ -20,6 +20,8 @@ export interface DnsServerOptions {
 export interface DnsServer {
   /** Binds every socket or none; resolves with what was bound. */
   readonly start: () => Promise<readonly { readonly ip: string; readonly port: number }[]>
+  /** No new connection; who has asked gets an answer. Closes when nobody waits, or when `deadline` aborts. */
+  readonly drain: (options: { readonly deadline: AbortSignal }) => Promise<void>
   /** Queries under way are called off. Repeatable. */
   readonly close: () => Promise<void>
 }
@@ -29,13 +31,18 @@ const maxQueries = 1_024
 const maxConnections = 128
 /** docs/spec/zds.md 4.3. */
 const backlog = 128
-/** Milliseconds for the next request to be there as a whole, and for a reply to be taken; then a TCP connection is closed. */
-const idleTime = 5_000
 
 export function createDnsServer(options: DnsServerOptions): DnsServer {
   const stop = new AbortController()
   const closers: (() => Promise<void>)[] = []
+  const listeners: net.Server[] = []
+  const connections = new Map<net.Socket, TcpConnection>()
   let queries = 0
+  let draining = false
+  let onIdle = (): void => undefined
+  const tellIfIdle = (): void => {
+    if (queries + connections.size === 0) onIdle()
+  }
 
   const onDatagram = async (socket: dgram.Socket, bytes: Buffer, peer: dgram.RemoteInfo): Promise<void> => {
     if (peer.port === 0 || isUnusableSource(peer.address) || queries >= maxQueries) return
@@ -43,22 +50,29 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
     try {
       const reply = await options.proxy.answer(bytes, 'udp', stop.signal)
       // A reply that cannot be sent (the client's port is gone) concerns nobody.
-      if (reply !== undefined && !stop.signal.aborted) socket.send(reply, peer.port, peer.address, () => undefined)
+      if (reply !== undefined && !stop.signal.aborted) {
+        await new Promise(resolve => socket.send(reply, peer.port, peer.address, resolve))
+      }
     } catch (error) {
       options.onError(error)
     } finally {
       queries--
+      tellIfIdle()
     }
   }
 
   const bind = async (ip: string, port: number): Promise<{ ip: string; port: number }> => {
     const { mark, reusePort, netns } = options
     // TCP first: of the ports the kernel may choose, far fewer are taken for UDP.
-    const sockets = new Set<net.Socket>()
     const tcp = net.createServer({ noDelay: true }, socket => {
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
-      serveConnection(socket, options, stop.signal)
+      const connection = serveConnection(socket, { ...options, signal: stop.signal })
+      connections.set(socket, connection)
+      socket.once('close', () => {
+        connections.delete(socket)
+        tellIfIdle()
+      })
+      // Accepted before the listener was closed.
+      if (draining) connection.drain()
     })
     tcp.maxConnections = maxConnections
     const listener = listenTcp(netns, { ip, port, mark, reusePort, backlog })
@@ -69,10 +83,8 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
     })
     // Accepting can fail too, without descriptors for instance; the server goes on.
     tcp.on('error', options.onError)
-    closers.push(async () => {
-      for (const socket of sockets) socket.destroy()
-      await new Promise(resolve => tcp.close(resolve))
-    })
+    listeners.push(tcp)
+    closers.push(() => new Promise(resolve => tcp.close(() => resolve())))
     const { port: bound } = tcp.address() as net.AddressInfo
 
     const fd = bindUdp(netns, { ip, port: bound, mark, reusePort })
@@ -89,11 +101,26 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
 
   const close = async (): Promise<void> => {
     stop.abort()
+    for (const socket of connections.keys()) socket.destroy()
     await Promise.all(closers.splice(0).map(each => each()))
+  }
+
+  const drain: DnsServer['drain'] = async ({ deadline }) => {
+    draining = true
+    for (const listener of listeners) listener.close()
+    for (const connection of connections.values()) connection.drain()
+    await new Promise<void>(resolve => {
+      onIdle = resolve
+      deadline.addEventListener('abort', () => resolve(), { once: true })
+      if (deadline.aborted) resolve()
+      tellIfIdle()
+    })
+    await close()
   }
 
   return {
     close,
+    drain,
     start: async () => {
       const bound: { ip: string; port: number }[] = []
       for (const { ip, port } of options.addresses) {
@@ -108,50 +135,6 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
       return bound
     }
   }
-}
-
-/** Requests of one connection one after another; nothing is read while one is being answered. */
-function serveConnection(socket: net.Socket, { proxy, onError }: DnsServerOptions, signal: AbortSignal): void {
-  const frames = createFrameReader()
-  const waiting: Buffer[] = []
-  let busy = false
-  // Not the socket's own timeout: that begins anew with every byte.
-  let deadline: NodeJS.Timeout | undefined
-  const expect = (): void => {
-    clearTimeout(deadline)
-    deadline = setTimeout(() => socket.destroy(), idleTime)
-  }
-  expect()
-  socket.once('close', () => clearTimeout(deadline))
-  socket.on('error', () => undefined)
-
-  const work = async (): Promise<void> => {
-    busy = true
-    socket.pause()
-    clearTimeout(deadline)
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const reply = await proxy.answer(next, 'tcp', signal)
-      if (socket.destroyed) return
-      if (reply === undefined || socket.write(frame(reply))) continue
-      // A client that does not read must not make us keep its replies.
-      expect()
-      await new Promise(resolve => socket.once('drain', resolve).once('close', resolve))
-      clearTimeout(deadline)
-      if (socket.destroyed) return
-    }
-    busy = false
-    expect()
-    socket.resume()
-  }
-  socket.on('data', (chunk: Buffer) => {
-    waiting.push(...frames.push(chunk))
-    if (!busy && waiting.length > 0) {
-      work().catch((error: unknown) => {
-        onError(error)
-        socket.destroy()
-      })
-    }
-  })
 }
 
 /** Unspecified or broadcast: a reply would go to everybody or nobody. */

@@ -71,6 +71,7 @@ export function createPodDns(
   const stop = new AbortController()
   return {
     start: server.start,
+    drain: server.drain,
     close: () => {
       stop.abort()
       return server.close()

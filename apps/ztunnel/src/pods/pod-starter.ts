@@ -55,7 +55,7 @@ export async function startPod(
       await Promise.all([dns?.close(), path?.close()])
     },
     drain: async ({ deadline }) => {
-      await Promise.all([dns?.close(), path?.drain({ deadline })])
+      await Promise.all([dns?.drain({ deadline }), path?.drain({ deadline })])
     }
   }
 }

@@ -228,6 +228,7 @@ describe('application tunnels', () => {
   it.each([
     { vips: ['n2/10.0.0.1', '/fd00::9', '/10.200.5.9'], chosen: '10.200.5.9' },
     { vips: ['n2/10.0.0.1', '/fd00::9'], chosen: 'fd00::9' },
+    { vips: ['/10.0.0.1', '/10.0.0.2', 'n2/10.0.0.3'], chosen: '10.0.0.2' },
     { vips: ['n2/10.0.0.1'], chosen: '10.0.0.1' }
   ])('name the best of $vips for a hostname', ({ vips, chosen }) => {
     const addresses = vips.map(text => ({ network: text.split('/')[0]!, ip: text.split('/')[1]! }))

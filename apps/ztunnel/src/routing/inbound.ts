@@ -107,8 +107,8 @@ const onLoopback = ({ ip, port }: SocketAddress): SocketAddress => ({
   port
 })
 
-/** For the PROXY header (docs/spec/hbone.md 1.9): IPv4 of the own network, then IPv6 of it, then anything. */
+/** For the PROXY header (docs/spec/hbone.md 1.9): IPv4 of the own network, then IPv6 of it, then anything; of several the last. */
 function preferredVip({ vips }: Service, network: string): string | undefined {
   const own = vips.filter(vip => vip.network === network)
-  return (own.find(({ ip }) => ipFamily(ip) === 4) ?? own[0] ?? vips[0])?.ip
+  return (own.findLast(({ ip }) => ipFamily(ip) === 4) ?? own.at(-1) ?? vips.at(-1))?.ip
 }
