@@ -17,6 +17,14 @@ export function parseForwardedHost(lines: readonly string[]): string | undefined
     .split(';')
     .map(text => text.trim())
     .find(text => text.startsWith('host='))
-  const host = part?.slice('host='.length).replace(/^"+|"+$/g, '')
+  const host = part === undefined ? '' : unquoted(part.slice('host='.length))
   return host === '' ? undefined : host
+}
+
+/** No expression: one looks for the quotes at the end from every quote on, and 60 kB of them take it 15 seconds. */
+function unquoted(text: string): string {
+  let [start, end] = [0, text.length]
+  while (start < end && text[start] === '"') start++
+  while (end > start && text[end - 1] === '"') end--
+  return text.slice(start, end)
 }
