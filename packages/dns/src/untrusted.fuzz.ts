@@ -4,6 +4,7 @@ import packet, { type Packet } from 'dns-packet'
 import { createAnswerCache } from './answer-cache.ts'
 import { headerBytes } from './domain-name.ts'
 import { createDnsProxy, type DnsProxy, questionFor } from './index.ts'
+import { lookUp } from './look-up.ts'
 import { type DnsRecord, type Message, readMessage, recordType } from './message.ts'
 import { createFrameReader, frame } from './tcp-frames.ts'
 import { matchingReply } from './upstream.ts'
@@ -217,4 +218,45 @@ const frames: FuzzTarget = {
   }
 }
 
-export const targets: readonly FuzzTarget[] = [message, proxy, upstream, frames]
+/** A name that a SOCKS5 client asks to be connected to: any text. */
+const name: FuzzTarget = {
+  name: 'dns-look-up',
+  seeds: ['cart.shop', 'x.example', 'bücher.example', `${'a'.repeat(63)}.example.`, '10.0.0.1', 'a..b'].map(text =>
+    Buffer.from(text)
+  ),
+  words: ['.', '..', '\0', 'xn--', '\u3002', '\u00ad', 'ß', '%2e', '/', '\\'].map(word => Buffer.from(word)),
+  async run(input) {
+    const text = input.toString()
+    for (const family of ['A', 'AAAA'] as const) {
+      for (const address of await lookUp(
+        proxyWith(() => Buffer.alloc(0)),
+        text,
+        family,
+        { signal }
+      )) {
+        assert.equal(address.includes(':'), family === 'AAAA')
+      }
+    }
+    assert.deepEqual(
+      await lookUp(
+        proxyWith(() => Buffer.alloc(0)),
+        'cart.shop',
+        'A',
+        { signal }
+      ),
+      ['10.96.0.1']
+    )
+    return (
+      (
+        await lookUp(
+          proxyWith(() => Buffer.alloc(0)),
+          text,
+          'A',
+          { signal }
+        )
+      ).length > 0
+    )
+  }
+}
+
+export const targets: readonly FuzzTarget[] = [message, proxy, upstream, frames, name]
