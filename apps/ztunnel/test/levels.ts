@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { expect } from 'vitest'
-import type { Mesh } from './mesh.ts'
-import { roundTrip } from './mesh.ts'
+import { echo, type Mesh, roundTrip, startMesh } from './mesh.ts'
 import { type TestNode, until } from './node.ts'
 
 /** What a node proxy has in use. */
@@ -73,4 +73,27 @@ async function read(socket: Socket, count: number): Promise<Buffer> {
   let got = Buffer.alloc(0)
   while (got.length < count) got = Buffer.concat([got, (await once(socket, 'data'))[0] as Buffer])
   return got
+}
+
+/** A mesh with an application that echoes on 8080, a connection to it that watches, and what the proxy has in use then. */
+export async function startWatched(
+  env: Record<string, string>
+): Promise<{ readonly mesh: Mesh; readonly watching: Witness; readonly before: Level }> {
+  const mesh = await startMesh({ env: { POOL_UNUSED_RELEASE_TIMEOUT: '1s', RUST_LOG: 'error', ...env } })
+  try {
+    await mesh.server.listen(8080, echo)
+    const watching = await witness(mesh, 8080)
+    let before = await levelOf(mesh.node)
+    // The connection that asked is gone, and so is a tunnel that only it needed.
+    await until(async () => {
+      const last = before
+      await setTimeout(200)
+      before = await levelOf(mesh.node)
+      return last.descriptors === before.descriptors && last.sockets === before.sockets
+    })
+    return { mesh, watching, before }
+  } catch (error) {
+    await mesh[Symbol.asyncDispose]()
+    throw error
+  }
 }
