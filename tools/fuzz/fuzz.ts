@@ -12,16 +12,18 @@ export interface FuzzOptions {
   readonly file: string
   readonly seconds: number
   readonly seed: number
+  /** An input that takes this long hangs: the thread is ended. */
+  readonly hangMs?: number
+  /** After so many it ends early. */
+  readonly maxFindings?: number
 }
 
-/** An input that takes this long hangs: the thread is ended. */
-const hangMs = 20_000
 /** What a reader may hold beside the corpus and the compiled code, which leaves room for none that hoards. */
 const heapMegabytes = 256
 
 /** Fuzzes one target on a thread of its own, so that an endless loop or a full heap has somebody to tell of it. */
 export async function fuzz(options: FuzzOptions): Promise<{ findings: readonly string[]; line: string }> {
-  const { name, seconds } = options
+  const { name, file, seconds, seed, hangMs = 60_000, maxFindings = 10 } = options
   const corpus = path.join(root, 'build/fuzz/corpus', name)
   const directory = path.join(root, 'build/fuzz/findings', name)
   for (const each of [corpus, directory]) mkdirSync(each, { recursive: true })
@@ -35,7 +37,7 @@ export async function fuzz(options: FuzzOptions): Promise<{ findings: readonly s
   }
 
   const begun = performance.now()
-  const workerData: FuzzerData = { ...options, corpus, shared }
+  const workerData: FuzzerData = { name, file, seconds, seed, maxFindings, corpus, shared }
   const worker = new Worker(new URL('./fuzzer-thread.ts', import.meta.url), {
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: heapMegabytes }
@@ -49,7 +51,7 @@ export async function fuzz(options: FuzzOptions): Promise<{ findings: readonly s
     worker.on('error', error => keep(slot.input(), `ended the thread: ${error.stack ?? error.message}`))
     worker.on('exit', () => resolve())
   })
-  await Promise.race([ended, watch(slot.count, ended)])
+  await Promise.race([ended, watch(slot.count, ended, hangMs)])
   if (report === undefined && findings.length === 0) keep(slot.input(), `still runs after ${hangMs / 1000} s`)
   await worker.terminate()
   const took = ((performance.now() - begun) / 1000).toFixed(0)
@@ -63,7 +65,7 @@ const described = ({ executions, taken, cpuSeconds, heap }: FuzzerReport): strin
   `${cpuSeconds.toFixed(0)} CPU s, heap ${(heap / 2 ** 20).toFixed(0)} MiB`
 
 /** Resolves when the count stands still for too long. */
-async function watch(count: () => number, ended: Promise<void>): Promise<void> {
+async function watch(count: () => number, ended: Promise<void>, hangMs: number): Promise<void> {
   let isOver = false
   void ended.then(() => {
     isOver = true

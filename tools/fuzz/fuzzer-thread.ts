@@ -15,6 +15,7 @@ export interface FuzzerData {
   readonly file: string
   readonly seconds: number
   readonly seed: number
+  readonly maxFindings: number
   /** The directory. */
   readonly corpus: string
   readonly shared: SharedArrayBuffer
@@ -45,10 +46,9 @@ const maxCpu = 250_000
 const maxAllocated = 32 * 2 ** 20
 /** Octets in use, after a collection, above those after the seeds. */
 const maxGrowth = 64 * 2 ** 20
-const maxFindings = 10
 const minimizeMs = 10_000
 
-const { name, file, seconds, seed, corpus: directory, shared } = workerData as FuzzerData
+const { name, file, seconds, seed, maxFindings, corpus: directory, shared } = workerData as FuzzerData
 const collect = runInNewContext('gc') as () => void
 
 const coverage = await measureCoverage()

@@ -1,5 +1,5 @@
 // npm run fuzz: our TypeScript readers of untrusted bytes, against inputs made by mutation and guided by coverage.
-//   npm run fuzz                                    every target for 20 s
+//   npm run fuzz                                    every target for 20 s, after some with planted defects
 //   npm run fuzz -- --seconds N [TARGET…]           the corpus is kept in build/fuzz/corpus, findings in build/fuzz/findings
 //   npm run fuzz -- --replay FILE TARGET            one input, with what becomes of it
 import { readFileSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { setFlagsFromString } from 'node:v8'
 import { inParallel } from '../run.ts'
 import { findTargets } from './find-targets.ts'
 import { fuzz } from './fuzz.ts'
+import { checkPlanted } from './planted.ts'
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -30,7 +31,7 @@ async function main(): Promise<boolean> {
   if (!Number.isSafeInteger(seed)) return refuse(`--seed must be a whole number, not '${options.seed}'`)
   // For the leak check of the workers, which share the flags of the process.
   setFlagsFromString('--expose-gc')
-  let good = true
+  let good = names.length > 0 || (await checkPlanted())
   await inParallel(names.length > 0 ? names : [...known.keys()], os.availableParallelism(), async name => {
     const { findings, line } = await fuzz({ name, file: known.get(name)!, seconds, seed })
     console.log(findings.length === 0 ? `ok: fuzzed ${line}` : `FAILED: fuzzing ${line}\n${findings.join('\n')}`)
