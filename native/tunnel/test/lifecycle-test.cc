@@ -1,5 +1,8 @@
 #include <unistd.h>
 
+#include <chrono>
+#include <future>
+
 #include "mesh.h"
 
 namespace culvert::test {
@@ -203,6 +206,24 @@ TEST("lifecycle: many connections leave nothing behind") {
   // The application's own may take a moment.
   for (int patience = 0; open_descriptors() > before && patience < 5000; patience++) usleep(1000);
   CHECK(open_descriptors() <= before);
+}
+
+TEST("lifecycle: a pod goes while a tunnel whose handshake failed still lingers") {
+  std::promise<void> gone;
+  // Says no TLS, and stays until the tunnel is given up for good, which resets it.
+  Application peer([&](Socket& socket) {
+    uint8_t room[4096];
+    if (socket.receive(room) <= 0) return;
+    const uint8_t byte = 'x';
+    while (socket.send_some({&byte, 1}) == 1) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    gone.set_value();
+  });
+  Mesh mesh(MeshOptions{.way = [&](const Endpoint&) { return peer.at(); }});
+  Socket socket = mesh.connect();
+  CHECK(failure_code(mesh.engine.wait_closed(mesh.client.id, 1).closed[0]) == FailureCode::io);
+  mesh.engine.ask([&](Engine& engine) { engine.close(mesh.client.id); });
+  mesh.engine.wait(mesh.client.id, "the pod's end", [](const Heard& heard) { return heard.ended.has_value(); });
+  gone.get_future().wait();
 }
 
 }  // namespace culvert::test
