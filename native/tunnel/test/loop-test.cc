@@ -97,11 +97,16 @@ TEST("loop: turns come in their order, once, and end with their owner") {
   CHECK_EQUAL(ran.substr(0, 13), "first;second;");
 }
 
+namespace {
+
+void compute(int64_t milliseconds) {
+  for (int64_t begun = thread_time(); thread_time() - begun < milliseconds * 1000000;) continue;
+}
+
+}  // namespace
+
 TEST("loop: turns take as long as everything else of a round") {
   Loop loop;
-  auto compute = [](int64_t milliseconds) {
-    for (int64_t begun = thread_time(); thread_time() - begun < milliseconds * 1000000;) continue;
-  };
   // Either waits for the other's next call.
   std::string ran;
   std::deque<Deferred> turns;
@@ -128,6 +133,41 @@ TEST("loop: turns take as long as everything else of a round") {
   // One first, then four for each of the others' 20 ms, or five.
   CHECK(ran.starts_with("otottt"));
   CHECK(ran.find("tttttttt") == std::string::npos);
+}
+
+TEST("loop: a turn that ended with its owner leaves its round's measure to nobody") {
+  Loop loop;
+  std::string ran;
+  auto gone = std::make_unique<Deferred>(loop, [] {});
+  std::deque<Deferred> turns;
+  Deferred* self = nullptr;
+  int rounds = 0;
+  Deferred other(loop, [&] {
+    ran += "o";
+    if (++rounds == 1) compute(50);
+    if (rounds == 2) for (auto& turn : turns) turn.in_turn();
+    self->next_round();
+  });
+  self = &other;
+  // After the turns of its round, of which `gone` was not one.
+  Deferred end(loop, [&] {
+    gone.reset();
+    other.next_round();
+  });
+  Deferred first(loop, [&] { end.this_round(); });
+  for (int i = 0; i < 4; i++) {
+    turns.emplace_back(loop, [&, i] {
+      ran += "t";
+      if (i == 3) loop.stop();
+    });
+  }
+  loop.post([&] {
+    first.in_turn();
+    gone->in_turn();
+  });
+  loop.wake();
+  loop.run();
+  CHECK_EQUAL(ran.substr(0, 4), "ooto");
 }
 
 TEST("loop: posts of many threads arrive in the order of each") {

@@ -160,7 +160,11 @@ void Loop::run_timers() {
 }
 
 void Loop::run_turns() {
-  if (turns_.empty()) return;
+  if (turns_.empty()) {
+    // Those that waited may have ended with their owners.
+    turns_ended_ = 0;
+    return;
+  }
   int64_t begun = thread_time();
   int64_t others = turns_ended_ == 0 ? 0 : begun - turns_ended_;
   do {
