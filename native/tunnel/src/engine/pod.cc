@@ -33,8 +33,10 @@ void Pod::went() {
 void Pod::listen(std::vector<BoundListener> listeners) {
   for (auto& bound : listeners) {
     try {
-      listeners_.push_back(std::make_unique<Listener>(*this, loop_, std::move(bound.fd), bound.role));
+      listeners_.push_back(std::make_unique<Listener>(*this, loop_, bound.fd, bound.role));
     } catch (const SocketError& failure) {
+      // Who comes is refused, not left to wait.
+      culvert::stop_listening(bound.fd->get());
       emit(Warned{std::string("a listener cannot be watched, and accepts nobody: ") + os_error(failure.error)});
     }
   }
