@@ -1,6 +1,12 @@
-import type { Authorization, Match } from '@culvert/workloads'
+import {
+  type Authorization,
+  type Cidr,
+  ipBytes,
+  type Match,
+  type ServiceAccountMatch,
+  type StringMatch
+} from '@culvert/workloads'
 import type { ConnectionFacts } from './connection-facts.ts'
-import { anyPort, anyPrefix, anyServiceAccount, anyString, type Test } from './predicates.ts'
 
 export interface RuleTrace {
   readonly holds: boolean
@@ -17,7 +23,7 @@ export function traceRules({ rules }: Authorization, facts: ConnectionFacts): re
   for (const rule of rules) {
     const clauses: RuleTrace['clauses'][number][] = []
     for (const clause of rule) {
-      const match = clause.findIndex(candidate => matchTest(candidate)?.(facts))
+      const match = clause.findIndex(candidate => matchHits(candidate, facts))
       clauses.push({ holds: clause.length === 0 || match >= 0, ...(match >= 0 && { match }) })
       if (!clauses.at(-1)?.holds) break
     }
@@ -28,57 +34,43 @@ export function traceRules({ rules }: Authorization, facts: ConnectionFacts): re
   return traces
 }
 
-/** Undefined for a match whose every list is empty. */
-function matchTest(match: Match): Test<ConnectionFacts> | undefined {
-  const tests = [
-    pair(match.namespaces, match.notNamespaces, list => ofNamespace(anyString(list))),
-    pair(match.principals, match.notPrincipals, list => ofPrincipal(anyString(list))),
-    pair(match.serviceAccounts, match.notServiceAccounts, anyServiceAccount),
-    pair(match.sourceIps, match.notSourceIps, list => ofSourceIp(anyPrefix(list))),
-    pair(match.destinationIps, match.notDestinationIps, list => ofDestinationIp(anyPrefix(list))),
-    pair(match.destinationPorts, match.notDestinationPorts, list => ofPort(anyPort(list)))
-  ].filter(test => test !== undefined)
-  const [only] = tests
-  if (only === undefined || tests.length === 1) return only
-  return facts => {
-    for (const test of tests) if (!test(facts)) return false
-    return true
-  }
+function matchHits(match: Match, facts: ConnectionFacts): boolean {
+  const { namespace, principal, port } = facts
+  return (
+    Object.values(match).some(list => list.length > 0) &&
+    pass(match.namespaces, match.notNamespaces, wanted => stringHits(wanted, namespace)) &&
+    pass(match.principals, match.notPrincipals, wanted => principal !== undefined && stringHits(wanted, principal)) &&
+    pass(match.serviceAccounts, match.notServiceAccounts, wanted => accountHits(wanted, facts)) &&
+    pass(match.sourceIps, match.notSourceIps, wanted => prefixHits(wanted, facts.sourceIp())) &&
+    pass(match.destinationIps, match.notDestinationIps, wanted => prefixHits(wanted, facts.destinationIp())) &&
+    pass(match.destinationPorts, match.notDestinationPorts, wanted => wanted === port)
+  )
 }
 
 /** Some element of the positive list, if it has any, and none of the negative one. */
-function pair<Element>(
+const pass = <Element>(
   positive: readonly Element[],
   negative: readonly Element[],
-  compile: (list: readonly Element[]) => Test<ConnectionFacts>
-): Test<ConnectionFacts> | undefined {
-  if (positive.length === 0 && negative.length === 0) return undefined
-  const hits = positive.length === 0 ? () => true : compile(positive)
-  const excluded = negative.length === 0 ? () => false : compile(negative)
-  return facts => hits(facts) && !excluded(facts)
+  hits: (element: Element) => boolean
+): boolean => (positive.length === 0 || positive.some(hits)) && !negative.some(hits)
+
+/** docs/spec/authorization.md 2.3. */
+function stringHits(wanted: StringMatch, value: string): boolean {
+  if (wanted.kind === 'presence') return value !== ''
+  if (wanted.kind === 'exact') return value === wanted.value
+  return wanted.kind === 'prefix' ? value.startsWith(wanted.value) : value.endsWith(wanted.value)
 }
 
-const ofNamespace =
-  (test: Test<string>): Test<ConnectionFacts> =>
-  ({ namespace }) =>
-    test(namespace)
+/** The trust domain does not count; plaintext has no account. */
+const accountHits = (wanted: ServiceAccountMatch, { namespace, serviceAccount }: ConnectionFacts): boolean =>
+  wanted.serviceAccount === serviceAccount && wanted.namespace === namespace
 
-const ofPrincipal =
-  (test: Test<string>): Test<ConnectionFacts> =>
-  ({ principal }) =>
-    principal !== undefined && test(principal)
-
-const ofSourceIp =
-  (test: Test<Uint8Array>): Test<ConnectionFacts> =>
-  ({ sourceIp }) =>
-    test(sourceIp())
-
-const ofDestinationIp =
-  (test: Test<Uint8Array>): Test<ConnectionFacts> =>
-  ({ destinationIp }) =>
-    test(destinationIp())
-
-const ofPort =
-  (test: Test<number>): Test<ConnectionFacts> =>
-  ({ port }) =>
-    test(port)
+/** An address of the other family is in no prefix. */
+function prefixHits({ ip, prefixLength }: Cidr, address: Uint8Array): boolean {
+  const prefix = ipBytes(ip)
+  if (prefix.length !== address.length) return false
+  const whole = prefixLength >> 3
+  for (let i = 0; i < whole; i++) if (prefix[i] !== address[i]) return false
+  const rest = prefixLength & 7
+  return rest === 0 || (prefix[whole]! ^ address[whole]!) >> (8 - rest) === 0
+}
