@@ -1,3 +1,7 @@
+import { inline, openList, openMap } from './block-inline.ts'
+import { type KnownKey, keyAt, type Template } from './block-keys.ts'
+import { doubt } from './block-scalars.ts'
+
 /** What `blockValue` returns for text that it leaves to the YAML parser. */
 export const notSimple: unique symbol = Symbol('not simple')
 
@@ -14,9 +18,6 @@ export function blockValue(text: string, start = 0, end: number = text.length): 
     throw error
   }
 }
-
-/** Thrown, never seen outside; without a stack, because it may be thrown for each of many items. */
-const doubt = { reason: 'not simple' }
 
 const space = 0x20
 const newline = 0x0a
@@ -162,22 +163,8 @@ class ItemReader {
   }
 }
 
-/** Keys are few and repeat, most of them in the same order: each remembers which one came after it. */
-interface KnownKey {
-  readonly written: string
-  readonly key: string
-  follower: KnownKey | undefined
-  /** What the last mapping that began with this key was like. */
-  template: Template | undefined
-}
-
 /** A copy of the blank is had for much less than an object made key by key, where there are many and few kinds of it. */
 const worthTemplate = 8
-
-interface Template {
-  readonly keys: readonly string[]
-  readonly blank: Readonly<Record<string, undefined>>
-}
 
 function templateOf(values: Readonly<Record<string, unknown>>): Template {
   const keys = Object.keys(values)
@@ -192,129 +179,4 @@ function firstOf(
   const some: Record<string, unknown> = {}
   for (let i = 0; i < count; i++) some[keys[i]!] = values[keys[i]!]
   return some
-}
-
-const knownKeys = new Map<string, KnownKey>()
-let lastKey: KnownKey | undefined
-const plainKey = /^[A-Za-z0-9_/][!-~]*$/
-
-function keyAt(text: string, start: number, end: number): KnownKey {
-  const expected = lastKey?.follower
-  if (expected !== undefined && expected.written.length === end - start && text.startsWith(expected.written, start)) {
-    lastKey = expected
-    return expected
-  }
-  const found = knownKey(text.slice(start, end))
-  if (lastKey !== undefined) lastKey.follower = found
-  lastKey = found
-  return found
-}
-
-function knownKey(written: string): KnownKey {
-  const known = knownKeys.get(written)
-  if (known !== undefined) return known
-  const value = isQuoted(written) ? scalar(written) : plainKey.test(written) ? plain(written) : notSimple
-  if ((typeof value !== 'string' && typeof value !== 'number') || value === '__proto__') throw doubt
-  if (knownKeys.size >= 4_096) {
-    knownKeys.clear()
-    lastKey = undefined
-  }
-  // Pieces of the text would keep all of it.
-  const own = Buffer.from(written).toString()
-  const key = isQuoted(own) ? own.slice(1, -1) : own
-  const made = { written: own, key, follower: undefined, template: undefined }
-  knownKeys.set(own, made)
-  return made
-}
-
-const openList = 0x5b
-const openMap = 0x7b
-
-/** The rest of a line, without the spaces at its end. */
-function inline(text: string, start: number, lineEnd: number): unknown {
-  let end = lineEnd
-  while (text.charCodeAt(end - 1) === space) end--
-  const first = text.charCodeAt(start)
-  if (first === openList) return flowSequence(text.slice(start, end))
-  if (first === openMap) return flowMapping(text.slice(start, end))
-  return isWord(text, start, end) ? plain(text.slice(start, end)) : scalar(text.slice(start, end))
-}
-
-/** Characters that mean nothing but themselves wherever they are: letters, digits, `_`, `/`, and inside also `-` and `.`. */
-const wordCharacters = new Uint8Array(128)
-for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_/') {
-  wordCharacters[character.charCodeAt(0)] = 2
-}
-for (const character of '-.') wordCharacters[character.charCodeAt(0)] = 1
-
-function isWord(text: string, start: number, end: number): boolean {
-  if (wordCharacters[text.charCodeAt(start)] !== 2) return false
-  for (let at = start + 1; at < end; at++) if (!wordCharacters[text.charCodeAt(at)]) return false
-  return true
-}
-
-const isQuoted = (text: string): boolean => text.startsWith('"') || text.startsWith("'")
-
-const simpleQuoted = /^(?:'[ -&(-~]*'|"[ !#-[\]-~]*")$/
-/** Of printable ASCII, not starting with an indicator; single spaces only, since a comment needs one before it. */
-const simplePlain = /^[A-Za-z0-9_/:$~][!-~]*(?: (?!#)[!-~]+)*$/
-
-function scalar(text: string): unknown {
-  if (isQuoted(text)) {
-    if (!simpleQuoted.test(text)) throw doubt
-    return text.slice(1, -1)
-  }
-  if (!simplePlain.test(text) || text.endsWith(':') || text.includes(': ')) throw doubt
-  return plain(text)
-}
-
-const words = new Map<string, boolean | null>([
-  ...['null', 'Null', 'NULL', '~'].map(word => [word, null] as const),
-  ...['true', 'True', 'TRUE'].map(word => [word, true] as const),
-  ...['false', 'False', 'FALSE'].map(word => [word, false] as const)
-])
-const wholeNumber = /^(?:0|[1-9][0-9]{0,14})$/
-const ipv4 = /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/
-/** What some reading of YAML might take for a number of another form. */
-const numberLike = /^[0-9][0-9a-fA-FoxXeE_.:+-]*$/
-
-/** The core schema (YAML 1.2.2, 10.3). */
-function plain(text: string): unknown {
-  const first = text.charCodeAt(0)
-  if (first < 0x30 || first > 0x39) {
-    const word = text.length > 5 ? undefined : words.get(text)
-    return word === undefined ? text : word
-  }
-  if (wholeNumber.test(text)) return Number(text)
-  if (ipv4.test(text) || !numberLike.test(text)) return text
-  throw doubt
-}
-
-const flowPlain = /^[A-Za-z0-9_/][A-Za-z0-9_/.-]*$/
-
-function flowScalar(text: string): unknown {
-  if (isQuoted(text)) return scalar(text)
-  if (!flowPlain.test(text)) throw doubt
-  return plain(text)
-}
-
-function flowParts(text: string, close: string): string[] {
-  if (!text.endsWith(close)) throw doubt
-  const body = text.slice(1, -1).trim()
-  return body === '' ? [] : body.split(',').map(part => part.trim())
-}
-
-const flowSequence = (text: string): unknown[] => flowParts(text, ']').map(flowScalar)
-
-function flowMapping(text: string): Record<string, unknown> {
-  const values: Record<string, unknown> = {}
-  for (const part of flowParts(text, '}')) {
-    const end = part.indexOf(': ')
-    if (end < 0) throw doubt
-    const { key } = knownKey(part.slice(0, end))
-    if (!isQuoted(part) && !flowPlain.test(part.slice(0, end))) throw doubt
-    if (Object.hasOwn(values, key)) throw doubt
-    values[key] = flowScalar(part.slice(end + 2).trim())
-  }
-  return values
 }
