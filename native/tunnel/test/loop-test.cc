@@ -1,8 +1,10 @@
 #include "../src/engine/loop.h"
 
 #include <deque>
+#include <future>
 #include <thread>
 
+#include "../src/engine/limits.h"
 #include "check.h"
 
 namespace culvert::test {
@@ -168,6 +170,44 @@ TEST("loop: a turn that ended with its owner leaves its round's measure to nobod
   loop.wake();
   loop.run();
   CHECK_EQUAL(ran.substr(0, 4), "ooto");
+}
+
+TEST("loop: who waits for memory goes on in order when another thread has freed some") {
+  Load load({.buffered_bytes = 1000});
+  std::atomic<int64_t>& held = load.thread_bytes();
+  Loop loop;
+  loop.limits = &load;
+  std::string ran;
+  auto gone = std::make_unique<Deferred>(loop, [&] { ran += "gone;"; });
+  Deferred first(loop, [&] { ran += held == 0 ? "first;" : "too early;"; });
+  Deferred second(loop, [&] {
+    ran += "second;";
+    loop.stop();
+  });
+  Timer in_vain(loop, [&] {
+    ran += "in vain;";
+    loop.stop();
+  });
+  held = 1000;
+  std::promise<void> waiting;
+  loop.post([&] {
+    first.when_memory_is_free();
+    gone->when_memory_is_free();
+    second.when_memory_is_free();
+    first.when_memory_is_free();
+    gone.reset();
+    in_vain.start(60000);
+    waiting.set_value();
+  });
+  // It wakes nobody.
+  std::thread other([&] {
+    waiting.get_future().wait();
+    held = 0;
+  });
+  loop.wake();
+  loop.run();
+  other.join();
+  CHECK_EQUAL(ran, "first;second;");
 }
 
 TEST("loop: posts of many threads arrive in the order of each") {
