@@ -12,6 +12,7 @@ import {
   createForwarder,
   type DnsClient,
   type DnsOutcome,
+  type DnsProxy,
   type DnsService,
   parseHosts
 } from './index.ts'
@@ -94,6 +95,11 @@ async function startServer(options: {
     forwarder,
     observe: outcome => outcomes.push(outcome)
   })
+  const { port } = await serve(proxy)
+  return { port, outcomes }
+}
+
+async function serve(proxy: DnsProxy): Promise<{ port: number; drain: DnsServer['drain'] }> {
   const onError = (error: unknown): never => {
     throw error
   }
@@ -101,7 +107,7 @@ async function startServer(options: {
   const server = createDnsServer({ netns: undefined, addresses, mark: 0, reusePort: false, proxy, onError })
   const [bound] = await server.start()
   onTestFinished(server.close)
-  return { port: bound?.port ?? 0, outcomes }
+  return { port: bound?.port ?? 0, drain: server.drain }
 }
 
 async function ask(port: number, query: Packet | Buffer): Promise<Decoded> {
@@ -497,21 +503,7 @@ describe('a server that drains', () => {
   async function start(): Promise<{ port: number; drain: DnsServer['drain']; waiting: (() => void)[] }> {
     const waiting: (() => void)[] = []
     const answer = (bytes: Buffer): Promise<Buffer> => new Promise(resolve => waiting.push(() => resolve(bytes)))
-    const onError = (error: unknown): never => {
-      throw error
-    }
-    const addresses = [{ ip: '127.0.0.1', port: 0 }]
-    const server = createDnsServer({
-      netns: undefined,
-      addresses,
-      mark: 0,
-      reusePort: false,
-      proxy: { answer },
-      onError
-    })
-    const [bound] = await server.start()
-    onTestFinished(server.close)
-    return { port: bound?.port ?? 0, drain: server.drain, waiting }
+    return { ...(await serve({ answer })), waiting }
   }
 
   it('answers who has asked over UDP and TCP, takes no new connection, and closes', async () => {
@@ -553,29 +545,11 @@ describe('a server that drains', () => {
 })
 
 describe('a client that asks without end', () => {
-  async function startWith(answer: () => Promise<Buffer>): Promise<number> {
-    const onError = (error: unknown): never => {
-      throw error
-    }
-    const addresses = [{ ip: '127.0.0.1', port: 0 }]
-    const server = createDnsServer({
-      netns: undefined,
-      addresses,
-      mark: 0,
-      reusePort: false,
-      proxy: { answer },
-      onError
-    })
-    const [bound] = await server.start()
-    onTestFinished(server.close)
-    return bound?.port ?? 0
-  }
-
   it('has 1,024 questions answered at a time over UDP, and others when those are', async () => {
     const waiting: (() => void)[] = []
-    const port = await startWith(
-      () => new Promise(resolve => waiting.push(() => resolve(packet.encode({ type: 'response', id: 1 }))))
-    )
+    const { port } = await serve({
+      answer: () => new Promise(resolve => waiting.push(() => resolve(packet.encode({ type: 'response', id: 1 }))))
+    })
     const socket = dgram.createSocket('udp4')
     onTestFinished(() => void socket.close())
     let replies = 0
@@ -599,7 +573,7 @@ describe('a client that asks without end', () => {
   })
 
   it('has 128 connections at a time', async () => {
-    const port = await startWith(async () => packet.encode({ type: 'response', id: 1 }))
+    const { port } = await serve({ answer: async () => packet.encode({ type: 'response', id: 1 }) })
     const question = frame(packet.encode(query('a.example')))
     const connect = async (): Promise<net.Socket> => {
       const socket = net.connect(port, '127.0.0.1')
@@ -649,14 +623,8 @@ it('closes a TCP connection that takes no reply', async () => {
   onTestFinished(() => void vi.useRealTimers())
   let answered = 0
   const answer = async (): Promise<Buffer> => Buffer.alloc(60_000, answered++)
-  const addresses = [{ ip: '127.0.0.1', port: 0 }]
-  const onError = (error: unknown): never => {
-    throw error
-  }
-  const server = createDnsServer({ netns: undefined, addresses, mark: 0, reusePort: false, proxy: { answer }, onError })
-  const [bound] = await server.start()
-  onTestFinished(server.close)
-  const socket = net.connect(bound?.port ?? 0, '127.0.0.1')
+  const { port } = await serve({ answer })
+  const socket = net.connect(port, '127.0.0.1')
   socket.pause()
   const closed = once(socket, 'close')
   socket.write(Buffer.concat(Array.from({ length: 500 }, () => frame(packet.encode(query('a.ns2'))))))
@@ -671,15 +639,9 @@ it('closes a TCP connection that takes no reply', async () => {
 it('does not answer further while a TCP client does not read', async () => {
   let answered = 0
   const answer = async (): Promise<Buffer> => Buffer.alloc(60_000, answered++)
-  const onError = (error: unknown): never => {
-    throw error
-  }
-  const addresses = [{ ip: '127.0.0.1', port: 0 }]
-  const server = createDnsServer({ netns: undefined, addresses, mark: 0, reusePort: false, proxy: { answer }, onError })
-  const [bound] = await server.start()
-  onTestFinished(server.close)
+  const { port } = await serve({ answer })
   const asked = 500
-  const socket = net.connect(bound?.port ?? 0, '127.0.0.1')
+  const socket = net.connect(port, '127.0.0.1')
   socket.write(Buffer.concat(Array.from({ length: asked }, () => frame(packet.encode(query('a.ns2'))))))
   while (answered === 0) await setImmediate()
   expect(answered).toBeLessThan(asked)
