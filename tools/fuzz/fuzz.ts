@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { root } from './find-targets.ts'
 import type { FuzzerData, FuzzerReport } from './fuzzer-thread.ts'
 import { openSlot, slotBytes } from './input-slot.ts'
+import { saveInput } from './save-input.ts'
 
 export interface FuzzOptions {
   readonly name: string
@@ -31,8 +31,7 @@ export async function fuzz(options: FuzzOptions): Promise<{ findings: readonly s
   const slot = openSlot(shared)
   const findings: string[] = []
   const keep = (input: Buffer, why: string): void => {
-    const file = path.join(directory, createHash('sha256').update(input).digest('hex').slice(0, 16))
-    writeFileSync(file, input)
+    const file = saveInput(directory, input)
     findings.push(`${path.relative(root, file)}: ${why}`)
   }
 

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
@@ -9,6 +8,7 @@ import { defaultMaxBytes, mutate, Random } from '../../packages/testing/src/inde
 import { measureCoverage } from './coverage.ts'
 import { loadTarget } from './find-targets.ts'
 import { openSlot } from './input-slot.ts'
+import { saveInput } from './save-input.ts'
 
 export interface FuzzerData {
   readonly name: string
@@ -139,7 +139,7 @@ async function examine(input: Buffer): Promise<void> {
   if (why !== undefined) await report(input, why)
   if (!(await coverage.learnsNew())) return
   known.push(input)
-  writeFileSync(path.join(directory, createHash('sha256').update(input).digest('hex').slice(0, 16)), input)
+  saveInput(directory, input)
 }
 
 /** The newer ones more often. */

@@ -7,7 +7,7 @@ import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { inParallel } from '../run.ts'
-import { findTargets } from './find-targets.ts'
+import { findTargets, loadTarget } from './find-targets.ts'
 import { fuzz } from './fuzz.ts'
 import { checkPlanted } from './planted.ts'
 
@@ -43,8 +43,7 @@ async function main(): Promise<boolean> {
 async function replay(input: string, known: ReadonlyMap<string, string>): Promise<boolean> {
   const [name] = names
   if (name === undefined || names.length > 1) return refuse('--replay takes one target')
-  const { targets } = await import(known.get(name)!)
-  const target = targets.find((each: { name: string }) => each.name === name)
+  const target = await loadTarget(name, known.get(name)!)
   console.log((await target.run(readFileSync(input))) ? 'taken' : 'refused')
   return true
 }
