@@ -5,7 +5,7 @@ import path from 'node:path'
 import { buildAddOn, buildPlantedAddOn, preloaded } from './builds.ts'
 import { buildDirectory, root, tunnel } from './compile.ts'
 import { says } from './planted.ts'
-import { run, tail } from '../run.ts'
+import { run, tail } from '../programs.ts'
 
 const suppressions = path.join(root, 'native/tunnel/test/add-on.leaks')
 

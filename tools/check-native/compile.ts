@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { inParallel, run } from '../run.ts'
+import { inParallel, run } from '../programs.ts'
 
 export const root: string = path.dirname(path.dirname(import.meta.dirname))
 export const tunnel: string = path.join(root, 'native/tunnel')

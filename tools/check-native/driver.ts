@@ -1,5 +1,5 @@
 import { buildDriver, type Sanitizer } from './builds.ts'
-import { type Finished, run, tail } from '../run.ts'
+import { type Finished, run, tail } from '../programs.ts'
 
 /** Reports end in the exit status that the driver has for a failed test, too. */
 export const sanitized: NodeJS.ProcessEnv = {

@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { buildDriver, buildFuzzer } from './builds.ts'
 import { BuildError, buildDirectory } from './compile.ts'
-import { inParallel, run, tail } from '../run.ts'
+import { inParallel, run, tail } from '../programs.ts'
 
 /** Each target for so long, one per CPU. What they find is kept beside the corpus. */
 export async function fuzz(seconds: number, names: readonly string[]): Promise<boolean> {

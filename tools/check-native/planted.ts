@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buildDriver, buildFuzzer, type Sanitizer } from './builds.ts'
 import { sanitized } from './driver.ts'
-import { run, tail } from '../run.ts'
+import { run, tail } from '../programs.ts'
 
 const planted: readonly [sanitizer: Sanitizer, test: string, report: RegExp][] = [
   ['address', 'planted: overflow', /AddressSanitizer: heap-buffer-overflow/],

@@ -2,7 +2,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { root, tunnel } from './compile.ts'
 import { addOnFlags, sourcesIn } from './builds.ts'
-import { inParallel, run } from '../run.ts'
+import { inParallel, run } from '../programs.ts'
 
 /** clang-tidy with native/tunnel/.clang-tidy, over what ships. */
 export async function tidy(): Promise<boolean> {
