@@ -103,6 +103,51 @@ it('refuses new work while too many bytes are held for those who do not take the
   for (;;) if ((await status(quiet, application)) === 200) break
 })
 
+it('reads a tunnel again as its application takes what is held, though too many bytes of others stay held', async () => {
+  const { mesh } = limitedMesh({ bufferedBytes: 2 * 1_048_576 })
+  await using _ = mesh
+  const deaf = await mesh.application(() => {})
+  const accepted: net.Socket[] = []
+  const late = await mesh.application(socket => accepted.push(socket))
+  const pod = await mesh.server()
+  const [first, second, quiet] = [
+    await rawClient(mesh, pod.address('inbound-hbone')),
+    await rawClient(mesh, pod.address('inbound-hbone')),
+    await rawClient(mesh, pod.address('inbound-hbone'))
+  ]
+  const [unread, read] = [connect(first, deaf), connect(second, late)]
+  await Promise.all([once(unread, 'response'), once(read, 'response')])
+  unread.write(Buffer.alloc(64 * 1_048_576))
+  const full = async (): Promise<void> => {
+    for (;;) {
+      const stream = connect(quiet, late)
+      await Promise.race([once(stream, 'response'), closed(stream)])
+      if (stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) break
+      stream.close()
+    }
+  }
+  await full()
+  const part = Buffer.alloc(262_144)
+  const parts = 128
+  for (let count = 0; count < parts; count++) read.write(part)
+  read.end()
+  // What the kernel and the proxy take of it without the application.
+  await standsStill(() => read.writableLength)
+  expect(read.writableLength).toBeGreaterThan(0)
+  expect((await readAll(accepted[0]!)).length).toBe(parts * part.length)
+  await full()
+})
+
+async function standsStill(read: () => number): Promise<void> {
+  let last = -1
+  for (let same = 0; same < 25; ) {
+    const now = read()
+    same = now === last ? same + 1 : 0
+    last = now
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
 function limitedMesh(limits: DataPathLimits): { readonly mesh: TestMesh; readonly warnings: string[] } {
   const warnings: string[] = []
   const log = { warn: (message: string) => warnings.push(message), debug: () => {} }
