@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Clock, systemClock } from '@culvert/clock'
 import type { CertificateManager, CertificateState } from '../certificate-manager.ts'
 import { CertificateError } from '../errors.ts'
@@ -90,18 +91,9 @@ export function createSpireCertificates({
     if (before?.roots === own) return before
     // Other roots make another credential of it.
     const { identity: _, trustDomain: __, ...rest } = svid
-    const certificate = { ...rest, id: `${svid.id} ${rootsId(own)}`, roots: own }
+    const certificate = { ...rest, id: `${svid.id} ${fingerprint(own)}`, roots: own }
     made.set(svid, certificate)
     return certificate
-  }
-
-  const rootIds = new WeakMap<readonly string[], number>()
-  let rootCount = 0
-  function rootsId(own: readonly string[]): number {
-    const known = rootIds.get(own)
-    if (known !== undefined) return known
-    rootIds.set(own, ++rootCount)
-    return rootCount
   }
 
   const undecided = (): boolean => !rootsHeard || [...pods].some(({ heard }) => !heard)
@@ -208,6 +200,8 @@ const selectorsOf = ({ uid, name, namespace, serviceAccount }: SpirePod): readon
     type: 'k8s',
     value
   }))
+
+const fingerprint = (roots: readonly string[]): string => createHash('sha256').update(roots.join()).digest('base64')
 
 const forgotten = (): CertificateError =>
   new CertificateError('CERTIFICATE_FORGOTTEN', 'the identity is no longer needed')
