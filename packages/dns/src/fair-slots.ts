@@ -33,13 +33,13 @@ export function createFairSlots({ all, each }: { readonly all: number; readonly 
     free--
     share.used++
   }
-  const giveBack = (share: Share): void => {
+  const giveBack = (from: Share): void => {
     free++
-    share.used--
+    from.used--
     // To whom has least, and among those to whom has waited longest.
     let next: Share | undefined
-    for (const each_ of contenders)
-      if (each_.used < each && (next === undefined || each_.used < next.used)) next = each_
+    for (const share of contenders)
+      if (share.used < each && (next === undefined || share.used < next.used)) next = share
     if (next !== undefined) call(next)
   }
   const call = (share: Share): void => {
