@@ -1,22 +1,35 @@
-import { describe, expect, it } from 'vitest'
-import { createFairSlots, type SlotShare } from './fair-slots.ts'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createFairSlots, type SlotShare, type WaitOptions } from './fair-slots.ts'
 
-const never = new AbortController().signal
-const options = { patience: 60_000, signal: never }
+interface Question {
+  readonly end: () => void
+  readonly done: Promise<void>
+}
+
+let testEnds = new AbortController()
+let questions: Question[] = []
+
+/** What is left ends with its test: who waits does so for longer than that. */
+afterEach(async () => {
+  testEnds.abort(new Error('the test is over'))
+  for (const { end } of questions) end()
+  await Promise.allSettled(questions.map(({ done }) => done))
+  testEnds = new AbortController()
+  questions = []
+})
+
+const patiently = (): WaitOptions => ({ patience: 60_000, signal: testEnds.signal })
 
 /** Work that ends when it is told to. */
-function start(
-  share: SlotShare,
-  name: string,
-  running: string[],
-  given = options
-): { end: () => void; done: Promise<void> } {
+function start(share: SlotShare, name: string, running: string[], given = patiently()): Question {
   const { promise, resolve } = Promise.withResolvers<void>()
   const work = (): Promise<void> => {
     running.push(name)
     return promise
   }
-  return { end: resolve, done: share.run(work, given) }
+  const question = { end: resolve, done: share.run(work, given) }
+  questions.push(question)
+  return question
 }
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
@@ -56,8 +69,8 @@ describe('places for questions', () => {
 
   it('are given back by work that fails', async () => {
     const share = createFairSlots({ all: 1, each: 1 }).share()
-    await expect(share.run(() => Promise.reject(new Error('no')), options)).rejects.toThrow('no')
-    expect(await share.run(async () => 'yes', options)).toBe('yes')
+    await expect(share.run(() => Promise.reject(new Error('no')), patiently())).rejects.toThrow('no')
+    expect(await share.run(async () => 'yes', patiently())).toBe('yes')
   })
 
   it('are not waited for longer than wanted, nor after the end', async () => {
@@ -65,18 +78,18 @@ describe('places for questions', () => {
     const share = slots.share()
     const running: string[] = []
     const holder = start(share, 'holder', running)
-    await expect(start(share, 'impatient', running, { ...options, patience: 1 }).done).rejects.toMatchObject({
+    await expect(start(share, 'impatient', running, { ...patiently(), patience: 1 }).done).rejects.toMatchObject({
       code: 'DNS_BUSY'
     })
     const stop = new AbortController()
-    const stopped = start(share, 'stopped', running, { ...options, signal: stop.signal })
+    const stopped = start(share, 'stopped', running, { ...patiently(), signal: stop.signal })
     stop.abort(new Error('the server closes'))
     await expect(stopped.done).rejects.toThrow('the server closes')
-    await expect(start(share, 'late', running, { ...options, signal: stop.signal }).done).rejects.toThrow()
+    await expect(start(share, 'late', running, { ...patiently(), signal: stop.signal }).done).rejects.toThrow()
     // Those who left take no place with them.
     holder.end()
     await holder.done
-    expect(await slots.share().run(async () => 'free', options)).toBe('free')
+    expect(await slots.share().run(async () => 'free', patiently())).toBe('free')
     expect(running).toEqual(['holder'])
   })
 })
