@@ -1,15 +1,17 @@
 import { Random, tryOut } from '@culvert/testing'
 import { describe, expect, it } from 'vitest'
+import { targets as ofFiles } from './local-config/local-file.fuzz.ts'
 import { decodeDeltaRequest } from './messages/discovery-codec.ts'
-import { targets } from './untrusted.fuzz.ts'
+import { targets as ofMessages } from './messages.fuzz.ts'
 
-describe.each(targets)('$name', target => {
+describe.each([...ofMessages, ...ofFiles])('$name', target => {
   it.each([1, 2])('takes or refuses what becomes of its seeds, from random numbers %i', async seed => {
     const { taken, refused } = await tryOut(target, { random: new Random(seed), inputs: 150 })
     expect(taken).toBeGreaterThan(0)
     expect(refused).toBeGreaterThan(0)
   })
 })
+
 it.each([
   { depth: 10, wanted: /^$/ },
   { depth: 1_000, wanted: /max depth exceeded$/ }
