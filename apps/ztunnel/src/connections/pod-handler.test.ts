@@ -221,6 +221,29 @@ describe('outbound', () => {
       expect(await handler.socks5({ id: 1, source, target, port: 15001 })).toEqual({ kind: 'refuse' })
       expect(lines.at(-1)).toContain('attempted recursive call to ourselves')
     })
+
+    it.each(['::ffff:127.0.0.1', '::FFFF:7f00:1', '0:0:0:0:0:0:0:1'])('knows loopback written as %s', async text => {
+      const { handler } = scene()
+      const target = { name: Buffer.from(text) }
+      expect(await handler.socks5({ id: 1, source, target, port: 15001 })).toEqual({ kind: 'refuse' })
+    })
+
+    it('goes to the service whose address a name or a record is, however written', async () => {
+      const { handler } = scene({ lookUp: async () => ['::ffff:ac8:509'] })
+      for (const name of ['::FFFF:10.200.5.9', 'stock.example']) {
+        const target = { name: Buffer.from(name) }
+        expect((await tunnelOf(handler.socks5({ id: 1, source, target, port: 80 }))).to.ip).toBe('10.61.4.20')
+      }
+    })
+
+    it('takes no address with a zone, and logs what a name holds as text', async () => {
+      const { handler, lines } = scene({ lookUp: async () => [] })
+      for (const name of ['fe80::1%lo', 'a\nERROR b', '']) {
+        const target = { name: Buffer.from(name) }
+        expect(await handler.socks5({ id: 1, source, target, port: 80 })).toEqual({ kind: 'refuse', socks5Reply: 4 })
+      }
+      expect(lines.filter(line => line.includes('\n'))).toEqual([])
+    })
   })
 
   describe('through another network', () => {

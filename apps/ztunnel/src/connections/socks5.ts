@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { Socks5Request } from '@culvert/tunnel'
+import { canonicalIp } from '@culvert/workloads'
 import type { NodeContext, PodContext } from './context.ts'
 import { decideOutbound, type OutboundResult } from './outbound.ts'
 
@@ -13,8 +14,9 @@ export async function decideSocks5(
   pod: PodContext,
   { id, source, target, port }: Socks5Request
 ): Promise<OutboundResult> {
-  const ip = 'ip' in target ? target.ip : await addressOf(node, pod, source.ip, target.name)
-  if (typeof ip === 'number') return { decision: { kind: 'refuse', socks5Reply: ip } }
+  const found = 'ip' in target ? target.ip : await addressOf(node, pod, source.ip, target.name)
+  if (typeof found === 'number') return { decision: { kind: 'refuse', socks5Reply: found } }
+  const ip = unmapped(canonicalIp(found) ?? found)
   return await decideOutbound(node, pod, { id, role: 'outbound', source, destination: { ip, port } })
 }
 
@@ -26,8 +28,8 @@ async function addressOf(
   bytes: Uint8Array
 ): Promise<string | number> {
   const name = utf8(bytes)
-  // Clients that were given an address may still pass it on as a name.
-  if (name !== undefined && isIP(name) !== 0) return name
+  // Clients that were given an address may still pass it on as a name, written in any way.
+  if (name !== undefined && canonicalIp(name) !== undefined) return name
   if (name === undefined || pod.lookUp === undefined) {
     const reason = name === undefined ? 'the name is no UTF-8' : 'names need the DNS proxy, which is off'
     node.log.warn('SOCKS5 request refused', { reason })
@@ -37,6 +39,9 @@ async function addressOf(
   if (first === undefined) node.log.warn('SOCKS5 request refused', { reason: 'the name has no address', name })
   return first ?? hostUnreachable
 }
+
+/** An IPv4 address behind `::ffff:` is that address (docs/spec/hbone.md, Terms). */
+const unmapped = (ip: string): string => /^::ffff:([0-9.]+)$/.exec(ip)?.[1] ?? ip
 
 function utf8(bytes: Uint8Array): string | undefined {
   try {
