@@ -262,12 +262,14 @@ describe('forwarding', () => {
     expect([upstream.asked.length, upstream.overTcp.length]).toEqual([1, 1])
   })
 
-  it('does not take a reply with another id, another name, or the name in another case', async () => {
+  it('does not take a reply with another id, another name, the name in another case, or a denial without it', async () => {
     const answers = (data: string): Packet => ({ answers: [{ type: 'A', name: 'www.example.org', data }] })
     const upstream = await startUpstream(asked => [
       response(asked, { ...answers('192.0.2.1'), id: ((asked.id ?? 0) + 1) % 65_536 }),
       response(asked, { ...answers('192.0.2.2'), questions: [{ name: 'evil.example.org', type: 'A' }] }),
       response(asked, { ...answers('192.0.2.3'), questions: [{ name: 'www.Example.org', type: 'A' }] }),
+      // NXDOMAIN, without a question.
+      response(asked, { questions: [], flags: 0x183 }),
       response(asked, answers('192.0.2.4'))
     ])
     const { port } = await startServer({ upstreams: [upstream.port] })

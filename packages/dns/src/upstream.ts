@@ -3,7 +3,7 @@ import dgram from 'node:dgram'
 import { bindUdp, connectTcp, type Netns } from '@culvert/netns'
 import { headerBytes, lowerCaseWire } from './domain-name.ts'
 import { DnsError } from './errors.ts'
-import { type Edns, type Message, type Question, readHeader, readMessage } from './message.ts'
+import { type Edns, type Message, type Question, rcode, readHeader, readMessage } from './message.ts'
 import { createFrameReader, frame } from './tcp-frames.ts'
 import { writeQuery } from './write-message.ts'
 
@@ -140,8 +140,10 @@ export function matchingReply(
   const sent = Buffer.concat([question.wire, Buffer.of(question.type >> 8, question.type & 0xff)])
   try {
     const reply = readMessage(bytes)
-    // A server that cannot read us may leave the question out; there is then nothing to take from it but the rcode.
-    if (reply.questions.length === 0 && reply.rcode !== 0 && reply.answers.length === 0) return reply
+    // A server that cannot read us may leave the question out; there is then nothing to take from it but the rcode. One
+    // that denies a name has read it: without the question that would be a forger's, who need not guess it.
+    const unread = reply.rcode !== rcode.noError && reply.rcode !== rcode.nxDomain
+    if (reply.questions.length === 0 && unread && reply.answers.length === 0) return reply
     const echoed = reply.questionBytes.subarray(0, sent.length)
     const plain = lowerCaseWire(question.wire)
     const mixed = !plain.equals(question.wire)
