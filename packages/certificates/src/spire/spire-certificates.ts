@@ -58,9 +58,9 @@ export function createSpireCertificates({
   }
   const endBundles = agent.bundles({
     update(response) {
+      rootsHeard = true
       try {
         roots = readBundles(response)
-        rootsHeard = true
       } catch (error) {
         problem(error as Error)
       }

@@ -99,6 +99,17 @@ it('keeps readers waiting for the answer and for the roots, and no longer', asyn
   await until(() => certificates.peek(cart) !== undefined)
 })
 
+it('keeps nobody waiting for roots whose first answer cannot be read', async () => {
+  const { agent, certificates, problems } = await setUp()
+  agent.setBundles({ 'spiffe://acme.test': Buffer.from('junk') })
+  agent.set('k8s:ns:shop', [await acme.svid(path)])
+  certificates.follow(cartPod)
+  await expect(certificates.certificate(cart)).rejects.toMatchObject({
+    message: 'the SPIRE agent has no roots of the trust domain acme.test'
+  })
+  expect(problems).toEqual(['roots of "acme.test" are unreadable'])
+})
+
 it('takes other roots as another certificate of the same leaf', async () => {
   const { agent, certificates } = await setUp()
   const next = await createTestTrustDomain('acme.test')
