@@ -639,6 +639,10 @@ it('closes a TCP connection that takes no reply', async () => {
 })
 
 it('does not answer further while a TCP client does not read', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error): unknown => warnings.push(warning)
+  process.on('warning', warned)
+  onTestFinished(() => void process.off('warning', warned))
   let answered = 0
   const answer = async (): Promise<Buffer> => Buffer.alloc(60_000, answered++)
   const { port } = await serve({ answer })
@@ -654,4 +658,6 @@ it('does not answer further while a TCP client does not read', async () => {
     if (replies.length === asked) break
   }
   expect(replies.map(reply => reply[0])).toEqual(Array.from({ length: asked }, (_, i) => i & 255))
+  // Of listeners that pile up, for one.
+  expect(warnings).toEqual([])
 })

@@ -44,7 +44,7 @@ export function serveConnection(socket: net.Socket, { proxy, onError, signal }: 
       if (reply === undefined || socket.write(frame(reply))) continue
       // A client that does not read must not make us keep its replies.
       expect()
-      await new Promise(resolve => socket.once('drain', resolve).once('close', resolve))
+      await drained(socket)
       clearTimeout(deadline)
       if (socket.destroyed) return
     }
@@ -68,4 +68,15 @@ export function serveConnection(socket: net.Socket, { proxy, onError, signal }: 
       if (!busy) socket.destroy()
     }
   }
+}
+
+/** Or closed. Leaves no listener behind: a connection may have any number of replies. */
+function drained(socket: net.Socket): Promise<void> {
+  return new Promise(resolve => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.on('drain', done).on('close', done)
+  })
 }
