@@ -33,10 +33,17 @@ interface Followed {
   heard: boolean
 }
 
-interface Waiter {
-  readonly resolve: (certificate: WorkloadCertificate) => void
-  readonly reject: (error: Error) => void
+/** Readers of one identity; all of them go when the first has waited long enough. */
+interface Waiting {
+  readonly readers: {
+    readonly resolve: (certificate: WorkloadCertificate) => void
+    readonly reject: (error: Error) => void
+  }[]
+  readonly stopTimer: () => void
 }
+
+/** Milliseconds. The agent says nothing of a pod until its certificate is minted, and may say nothing at all. */
+const patience = 10_000
 
 /** docs/spec/identity-ca.md 5.2. */
 export function createSpireCertificates({
@@ -45,7 +52,7 @@ export function createSpireCertificates({
   onProblem
 }: SpireCertificatesOptions): SpireCertificates {
   const pods = new Set<Followed>()
-  const waiting = new Map<string, Waiter[]>()
+  const waiting = new Map<string, Waiting>()
   const made = new WeakMap<Svid, WorkloadCertificate>()
   let roots: ReadonlyMap<string, readonly string[]> = new Map()
   let rootsHeard = false
@@ -112,13 +119,17 @@ export function createSpireCertificates({
   }
 
   function settle(): void {
-    for (const [identity, waiters] of [...waiting]) {
-      const certificate = current(identity)
-      if (certificate === undefined && undecided()) continue
-      waiting.delete(identity)
-      for (const { resolve, reject } of waiters)
-        certificate === undefined ? reject(why(identity)) : resolve(certificate)
+    for (const identity of [...waiting.keys()]) {
+      if (current(identity) !== undefined || !undecided()) answer(identity)
     }
+  }
+
+  function answer(identity: string): void {
+    const { readers = [], stopTimer } = waiting.get(identity) ?? {}
+    waiting.delete(identity)
+    stopTimer?.()
+    const certificate = current(identity)
+    for (const { resolve, reject } of readers) certificate === undefined ? reject(why(identity)) : resolve(certificate)
   }
 
   function readable(messages: readonly SvidMessage[]): ReadonlyMap<string, Svid> {
@@ -173,9 +184,12 @@ export function createSpireCertificates({
         const certificate = current(identity)
         if (certificate !== undefined) return resolve(certificate)
         if (!undecided()) return reject(why(identity))
-        const waiters = waiting.get(identity) ?? []
-        waiting.set(identity, waiters)
-        waiters.push({ resolve, reject })
+        const { readers, stopTimer } = waiting.get(identity) ?? {
+          readers: [],
+          stopTimer: clock.after(patience, () => answer(identity))
+        }
+        waiting.set(identity, { readers, stopTimer })
+        readers.push({ resolve, reject })
       }),
     peek: current,
     // Pods decide what is needed, not readers.
@@ -188,7 +202,10 @@ export function createSpireCertificates({
       closed = true
       endBundles()
       agent.close()
-      for (const waiters of waiting.values()) for (const { reject } of waiters) reject(forgotten())
+      for (const { readers, stopTimer } of waiting.values()) {
+        stopTimer()
+        for (const { reject } of readers) reject(forgotten())
+      }
       waiting.clear()
     }
   }

@@ -99,6 +99,23 @@ it('keeps readers waiting for the answer and for the roots, and no longer', asyn
   await until(() => certificates.peek(cart) !== undefined)
 })
 
+it('keeps nobody waiting for longer than ten seconds for an agent that says nothing', async () => {
+  const { agent, clock, certificates } = await setUp()
+  certificates.follow(cartPod)
+  await until(() => agent.subscriptions().length === 1)
+  const early = certificates.certificate(cart)
+  clock.advance(9_999)
+  const late = certificates.certificate(cart)
+  expect(certificates.dump()).toEqual([{ identity: cart, state: 'Initializing' }])
+  clock.advance(1)
+  const outcomes = await Promise.allSettled([early, late])
+  const reason = { code: 'CERTIFICATE_UNAVAILABLE' }
+  expect(outcomes).toMatchObject([{ reason }, { reason }])
+  agent.set('k8s:ns:shop', [await acme.svid(path)])
+  agent.setBundles(bundles)
+  await until(() => certificates.peek(cart) !== undefined)
+})
+
 it('keeps nobody waiting for roots whose first answer cannot be read', async () => {
   const { agent, certificates, problems } = await setUp()
   agent.setBundles({ 'spiffe://acme.test': Buffer.from('junk') })
