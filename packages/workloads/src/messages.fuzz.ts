@@ -199,7 +199,7 @@ const response: FuzzTarget = {
       assert.equal(clean, request.errorDetail === undefined)
       if (request.errorDetail?.message !== undefined) assertPlainText(request.errorDetail.message, 16_384)
       assert.equal(decodeDeltaRequest(encodeDeltaRequest(request)).errorDetail?.message, request.errorDetail?.message)
-      decodeDeltaRequest(await subscription.opening({ id: 'n' }))
+      await subscription.open({ id: 'n' }, opening => void decodeDeltaRequest(opening))
       if (typeUrl !== addressTypeUrl) continue
       assert.equal((await subscription.receive(goodResponse)).clean, true)
       assert.ok([...index.workloads()].some(({ uid }) => uid === 'c//Pod/shop/cart-1'))

@@ -100,12 +100,14 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
       const opened = await openConnection(options)
       client = opened.client
       const stream = openStream(client, opened.metadata, { clock, signal })
-      call = stream.call
+      const opening = stream.call
+      call = opening
       demands.restart()
       for (const subscription of subscriptions) {
-        call.write(await subscription.opening(node))
-        // What is demanded from now on follows the opening; before, the opening names it.
-        current = call
+        await subscription.open(node, request => {
+          opening.write(request)
+          current = opening
+        })
       }
       try {
         for await (const response of call.iterator({ destroyOnReturn: false })) {

@@ -10,8 +10,11 @@ import type { RejectedResource, ResourceHandler } from './resource-handler.ts'
 /** One resource type over all connections: what we hold, and what is to be said about it (docs/spec/workload-xds.md 1.4). */
 export interface Subscription {
   readonly typeUrl: string
-  /** The request that opens the type on a connection: who we are, what we want, what we still have. */
-  readonly opening: (node: NodeMessage) => Promise<Uint8Array>
+  /**
+   * Hands over the request that opens the type on a connection: who we are, what we want, what we still have. What is
+   * demanded before it is handed over it names; everything later is for the caller to ask.
+   */
+  readonly open: (node: NodeMessage, send: (request: Uint8Array) => void) => Promise<void>
   /** Applies a response and words the reply. */
   readonly receive: (response: DeltaResponse) => Promise<Reply>
 }
@@ -72,7 +75,7 @@ export function createSubscription({
 
   return {
     typeUrl,
-    async opening(node) {
+    async open(node, send) {
       unlisted = new Set()
       const parts: Uint8Array[] = []
       await turns.take(listVersions(parts))
@@ -81,7 +84,7 @@ export function createSubscription({
       const nothingYet = { resourceNamesSubscribe: ['*'], resourceNamesUnsubscribe: ['*'] }
       const initialResourceVersions = Object.fromEntries(demanded.map(name => [name, '']))
       const first = encodeDeltaRequest({ node, typeUrl, initialResourceVersions, ...(demands && nothingYet) })
-      return Buffer.concat([first, ...parts])
+      send(Buffer.concat([first, ...parts]))
     },
 
     async receive({ nonce, resources, removed }) {
