@@ -14,7 +14,8 @@ export function blockValue(text: string, start = 0, end: number = text.length): 
   try {
     return new ItemReader(text, start, end).item()
   } catch (error) {
-    if (error === doubt) return notSimple
+    // The other: too deep.
+    if (error === doubt || error instanceof RangeError) return notSimple
     throw error
   }
 }

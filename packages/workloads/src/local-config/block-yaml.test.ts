@@ -68,6 +68,10 @@ describe('a block value', () => {
     expect(blockValue(text)).toBe(notSimple)
   })
 
+  it('is left to the parser when it is too deep', () => {
+    expect(blockValue(`${'- '.repeat(100_000)}a`)).toBe(notSimple)
+  })
+
   it('never has another opinion than the parser', () => {
     const next = seeded(7)
     const pieces = [
