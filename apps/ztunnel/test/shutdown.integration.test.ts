@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { authorizationTypeUrl } from '@culvert/workloads'
 import { describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
-import { echo, type Mesh, roundTrip, serverVip, skipReason, startMesh, titled } from './mesh.ts'
+import { denyPrincipal, echo, type Mesh, readAll, roundTrip, serverVip, skipReason, startMesh, titled } from './mesh.ts'
 import { isListening, startNode, type TestNode, until } from './node.ts'
 import { openTunnel } from './stand-ins.ts'
 
@@ -74,6 +74,20 @@ describe.skipIf(skipReason)(titled('a proxy that is told to end'), () => {
     expect(String((await once(stream, 'data'))[0])).toBe('still here')
     const ended = once(mesh.node.process, 'exit')
     stream.resume().end()
+    expect(await ended).toEqual([0, null])
+  })
+
+  it('still goes by the policies that come while it drains', async () => {
+    await using mesh = await meshWith('5m')
+    const socket = await open(mesh)
+    mesh.node.process.kill('SIGTERM')
+    await refusesNewcomers(mesh)
+    expect(await carries(socket)).toBe(true)
+    const ended = once(mesh.node.process, 'exit')
+    // The proxy may be gone before it could acknowledge them.
+    void mesh.controlPlane.setPolicies(new Map([denyPrincipal('no-client', 'client')]))
+    await readAll(socket).catch(() => undefined)
+    socket.destroy()
     expect(await ended).toEqual([0, null])
   })
 

@@ -99,14 +99,16 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
     limits: settings.limits,
     tls: settings.tls
   })
+  /** From here on nothing new begins. */
+  const stopping = new AbortController()
+  /** Until nothing is left: policies and revocations of today also hold for connections that are drained. */
   const following = new AbortController()
-  const stopped = following.signal
   if (settings.crlPath !== undefined) {
     followRevocations({
       file: settings.crlPath,
       revoke: lists => dataPath.revoke(lists),
       log: log.scope('ztunnel::tls::crl'),
-      signal: stopped
+      signal: following.signal
     })
   }
   const starter: PodStarterOptions = {
@@ -167,7 +169,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
         },
         recent
       ),
-    profiler: createProfiler({ signal: stopped }),
+    profiler: createProfiler({ signal: stopping.signal }),
     shutDown: options.onQuit
   })
   await startAll(servers)
@@ -180,31 +182,32 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   dnsBuilt?.done()
 
   const follow = async (): Promise<void> => {
-    discovery?.start({ signal: stopped })
+    discovery?.start({ signal: following.signal })
     await firstSync
-    if (stopped.aborted) return
-    local.follow(stopped)
+    if (stopping.signal.aborted) return
+    local.follow(following.signal)
     synced.done()
     sharedPods?.start()
   }
   follow().catch((error: unknown) => options.onFatal(error instanceof Error ? error : new Error(String(error))))
 
-  let stopping: Promise<void> | undefined
+  let stopped: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     const deadline = AbortSignal.timeout(settings.terminationDeadline)
-    following.abort()
+    stopping.abort()
     await Promise.all([
       sharedPods?.drain({ deadline }),
       ...own.map(pod => pod.drain({ deadline })),
       ...servers.map(server => server.drain({ deadline }))
     ])
+    following.abort()
     await starter.dataPath.close()
     certificates.shutDown()
   }
   return {
     stop: () => {
-      stopping ??= stop()
-      return stopping
+      stopped ??= stop()
+      return stopped
     }
   }
 }
