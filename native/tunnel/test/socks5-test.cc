@@ -1,3 +1,6 @@
+#include <sys/socket.h>
+
+#include "../src/engine/socks5-handshake.h"
 #include "mesh.h"
 
 // The SOCKS5 listener (hbone section 5): its handshake between the accept and the question.
@@ -83,6 +86,26 @@ TEST("socks5: a pod that drains or closes lets go of clients that have not asked
     CHECK(socket.receive_all().empty());
     scene.engine.wait(scene.pod.id, "the end", [](const Heard& heard) { return heard.ended.has_value(); });
   }
+}
+
+// A pod that closes does so among the events, behind which the timers of the same round are looked at.
+TEST("socks5: nobody hears of a client that was let go while its time ran out") {
+  Loop loop;
+  int ends[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+  OwnedFd client(ends[1]);
+  bool heard = false;
+  auto handshake = std::make_shared<Socks5Handshake>(loop, OwnedFd(ends[0]), Endpoint{}, 1,
+                                                     [&](std::optional<std::string>) { heard = true; });
+  loop.post([&] {
+    for (int64_t begun = now(); now() - begun < 5;) continue;
+    handshake->take();
+    loop.retire(std::move(handshake));
+    loop.stop();
+  });
+  loop.wake();
+  loop.run();
+  CHECK(!heard);
 }
 
 }  // namespace culvert::test

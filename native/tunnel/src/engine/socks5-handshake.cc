@@ -59,6 +59,9 @@ void Socks5Handshake::fail(Socks5Reply reply, std::string reason) {
 }
 
 OwnedFd Socks5Handshake::take() {
+  // It lives to the end of this round, in which its time may run out.
+  deadline_.stop();
+  done_ = nullptr;
   loop_.unwatch(fd_.get());
   return std::move(fd_);
 }

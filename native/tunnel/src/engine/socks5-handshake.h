@@ -24,7 +24,7 @@ class Socks5Handshake final : public Pollable {
   const Socks5Request& request() const { return request_; }
   const Endpoint& peer() const { return peer_; }
   double accepted_at() const { return accepted_at_; }
-  // The socket, out of the loop's sight; behind the request nothing was read.
+  // The socket, out of the loop's sight; behind the request nothing was read. Nobody hears of this handshake any more.
   OwnedFd take();
 
  private:
