@@ -1,4 +1,4 @@
-import { StoreClient } from './store-client.ts'
+import { openStore, type StoreConnection } from './store-client.ts'
 
 const pauseMs = 250
 
@@ -8,18 +8,19 @@ const pauseMs = 250
  */
 export async function startRegular({ host, port }: { host: string; port: number }): Promise<void> {
   for (let number = 1; ; ) {
-    const client = new StoreClient({ host, port })
+    let connection: StoreConnection | undefined
     let answers = 0
     try {
+      connection = await openStore({ host, port })
       for (;;) {
-        await client.get('ratings/0')
+        await connection.get('ratings/0')
         if (answers++ === 0) console.log(`regular: connection ${number} answers`)
         await pause()
       }
     } catch (error) {
       if (answers > 0)
         console.log(`regular: connection ${number++} lost after ${answers} answers: ${(error as Error).message}`)
-      client.close()
+      connection?.socket.destroy()
       await pause()
     }
   }
