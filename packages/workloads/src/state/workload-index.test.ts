@@ -193,6 +193,41 @@ describe('a response in steps', () => {
     expect([...index.workloads()].map(({ uid }) => uid).sort()).toEqual(uids('new'))
   })
 
+  it('shows services with all their endpoints or not at all, and all of them together', () => {
+    const index = createWorkloadIndex()
+    const others = ['a', 'b'].map(name =>
+      serviceUpdate({ hostname: `${name}.shop`, vips: [{ network: '', ip: '10.9.0.1' }] })
+    )
+    const seen = new Set<string>()
+    const updates = [serviceUpdate(cart), ...pods('new'), ...others]
+    for (const _step of index.applyInSteps({ updates, removals: [] })) {
+      const known = endpoints(index).filter(uid => index.workload(uid) !== undefined).length
+      seen.add(`${[...index.services()].length} services, ${known} endpoints`)
+    }
+    expect([...seen]).toEqual(['0 services, 0 endpoints', '3 services, 3 endpoints'])
+  })
+
+  it('never leaves an address without a service while one takes the place of another', () => {
+    const vip = { network: '', ip: '10.9.0.1' }
+    const index = indexOf(serviceUpdate({ hostname: 'old.shop', vips: [vip] }))
+    const seen: (string | undefined)[] = []
+    const changes = { updates: [serviceUpdate({ hostname: 'new.shop', vips: [vip] })], removals: ['shop/old.shop'] }
+    for (const _step of index.applyInSteps(changes)) seen.push(index.serviceByVip('', vip.ip)?.hostname)
+    expect(new Set(seen)).toEqual(new Set(['old.shop', 'new.shop']))
+    expect([...index.services()]).toHaveLength(1)
+  })
+
+  it('changes a service that is sent again with its endpoints', () => {
+    const index = indexOf(serviceUpdate(cart), ...pods('old'))
+    const seen: string[] = []
+    const updates = [serviceUpdate({ ...cart, ports: ports({ 81: 1 }) }), ...pods('new')]
+    for (const _step of index.applyInSteps({ updates, removals: uids('old') })) {
+      const service = index.service(cart)!
+      seen.push(`${[...service.ports.keys()]}: ${[...service.endpoints.keys()].map(uid => uid.slice(-4, -1))}`)
+    }
+    expect([...new Set(seen)]).toEqual(['80: old,old,old', '81: new,new,new'])
+  })
+
   it('tells listeners at its end', () => {
     const index = indexOf(...pods('old'))
     let told = 0

@@ -14,8 +14,8 @@ export interface WorkloadIndex extends WorkloadLookups, WorkloadListing {
   readonly apply: (changes: AddressChanges) => void
   /**
    * The same in steps, for a response too big for one turn of the event loop. Nothing else may be applied before the
-   * end. Meanwhile each resource is the old or the new one, a service's endpoints change together, and a workload goes
-   * after the services have others.
+   * end. Meanwhile each resource is the old or the new one; a service comes when its workloads are there, with all its
+   * endpoints, and a workload goes after the services have others.
    */
   readonly applyInSteps: (changes: AddressChanges) => Iterable<void>
   /** The same, in as many turns of the event loop as it takes, after whatever was to be applied before. */
@@ -36,7 +36,17 @@ export interface AddressChanges {
 
 export type AddressUpdate =
   | { readonly kind: 'workload'; readonly workload: Workload }
-  | { readonly kind: 'service'; readonly service: ServiceDefinition & Partial<Pick<Service, 'endpoints'>> }
+  | { readonly kind: 'service'; readonly service: ServiceUpdate }
+
+type ServiceUpdate = ServiceDefinition & Partial<Pick<Service, 'endpoints'>>
+
+/** Of one response, by key, until its workloads are in: what takes the place of services, and what goes. */
+interface ServiceChanges {
+  readonly prepared: Map<string, IndexedService>
+  readonly withdrawn: Map<string, IndexedService>
+}
+
+const servicesPerStep = 256
 
 export interface IndexListener {
   readonly workloadInserted?: (workload: Workload) => void
@@ -62,28 +72,67 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     return host && services.get(host)
   }
 
-  /** The service's own list (local configuration), then what its predecessor had, then what waited for it. */
-  function insertService(definition: ServiceDefinition & Partial<Pick<Service, 'endpoints'>>): void {
-    const key = serviceKey(definition)
-    const previous = services.get(definition)
-    const service: IndexedService = { ...definition, endpoints: new EndpointSet(workloads, ports) }
-    for (const [uid, { port, status }] of definition.endpoints ?? []) {
+  /**
+   * The service's own list (local configuration), then what its predecessor had, then what waited for it. Nobody meets it
+   * before it is published.
+   */
+  function prepareService(update: ServiceUpdate, { prepared }: ServiceChanges): void {
+    const key = serviceKey(update)
+    const service: IndexedService = { ...update, endpoints: new EndpointSet(workloads, ports) }
+    for (const [uid, { port, status }] of update.endpoints ?? []) {
       service.endpoints.put(workloads.makeName(uid), holdPorts(ports, port), status)
     }
-    for (const earlier of [previous?.endpoints, staged.get(key)]) earlier?.drainInto(service.endpoints, wanted(service))
+    const earlier = prepared.get(key)
+    const waiting = staged.get(key)
+    for (const before of [(earlier ?? services.get(update))?.endpoints, waiting]) {
+      before?.copyInto(service.endpoints, wanted(service))
+    }
+    earlier?.endpoints.clear()
+    waiting?.clear()
     staged.delete(key)
-    if (previous !== undefined) services.remove(previous)
-    services.add(service)
+    // To its end: services that are sent again come after those that were there.
+    prepared.delete(key)
+    prepared.set(key, service)
   }
 
-  function removeService(service: IndexedService): void {
-    services.remove(service)
-    service.endpoints.clear()
+  /** False for a service that nobody knows. */
+  function withdrawService(key: string, { prepared, withdrawn }: ServiceChanges): boolean {
+    const [known, coming] = [serviceOf(key), prepared.get(key)]
+    if (known === undefined && coming === undefined) return false
+    coming?.endpoints.clear()
+    prepared.delete(key)
+    if (known !== undefined) withdrawn.set(key, known)
+    return true
   }
 
-  function* applyEndpointChanges(changes: EndpointChanges): Generator<void> {
+  /** The services of a response change together, unless they are too many for one step. */
+  function* publishServices({ prepared, withdrawn }: ServiceChanges): Generator<void> {
+    const replaced: IndexedService[] = []
+    let count = 0
+    for (const service of prepared.values()) {
+      const previous = services.get(service)
+      if (previous !== undefined) {
+        services.remove(previous)
+        replaced.push(previous)
+      }
+      services.add(service)
+      if (++count % servicesPerStep === 0) yield
+    }
+    for (const service of withdrawn.values()) {
+      services.remove(service)
+      replaced.push(service)
+      if (++count % servicesPerStep === 0) yield
+    }
+    yield
+    for (const { endpoints } of replaced) {
+      endpoints.clear()
+      yield
+    }
+  }
+
+  function* applyEndpointChanges(changes: EndpointChanges, { prepared, withdrawn }: ServiceChanges): Generator<void> {
     for (const key of changes.services()) {
-      const service = serviceOf(key)
+      const service = prepared.get(key) ?? (withdrawn.has(key) ? undefined : serviceOf(key))
       if (service !== undefined) changes.applyTo(key, service.endpoints, wanted(service))
       else {
         const waiting = staged.get(key) ?? new EndpointSet(workloads, ports)
@@ -97,6 +146,7 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
 
   function* applyInSteps({ updates, removals, unknown }: AddressChanges): Generator<void> {
     const changes = createEndpointChanges(ports)
+    const serviceChanges: ServiceChanges = { prepared: new Map(), withdrawn: new Map() }
     const inserted: number[] = []
     const leaving: number[] = []
     const left = new Map<string, Account>()
@@ -105,7 +155,7 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
       if (workloads.isLocal(workload)) left.set(`${namespace}/${serviceAccount}`, { namespace, serviceAccount })
     }
     for (const update of updates) {
-      if (update?.kind === 'service') insertService(update.service)
+      if (update?.kind === 'service') prepareService(update.service, serviceChanges)
       else if (update !== undefined) {
         const { slot, previous } = workloads.put(update.workload)
         if (previous !== undefined) {
@@ -120,16 +170,15 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     for (const name of removals) {
       const slot = workloads.slotOf(name)
       const workload = slot === undefined ? undefined : workloads.at(slot)
-      const service = workload ? undefined : serviceOf(name)
       if (slot !== undefined && workload !== undefined) {
         leaving.push(slot)
         leave(workload)
         changes.gone(slot, workload)
-      } else if (service !== undefined) removeService(service)
-      else unknown?.(name)
+      } else if (!withdrawService(name, serviceChanges)) unknown?.(name)
       yield
     }
-    yield* applyEndpointChanges(changes)
+    yield* applyEndpointChanges(changes, serviceChanges)
+    yield* publishServices(serviceChanges)
     // Only now, or a service all of whose pods are replaced would have nobody for some steps.
     for (const slot of leaving) {
       workloads.remove(slot)

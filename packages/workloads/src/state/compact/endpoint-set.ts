@@ -72,23 +72,18 @@ export class EndpointSet implements ReadonlyMap<string, ServiceEndpoint> {
     this.#names.releaseName(slot)
   }
 
-  removeUnhealthy(): void {
-    for (let i = this.#size - 1; i >= 0; i--) if ((this.#values[i]! & 1) === 1) this.remove(this.#slots[i]!)
-  }
-
   clear(): void {
     for (let i = this.#size - 1; i >= 0; i--) this.remove(this.#slots[i]!)
   }
 
-  /** Moves everything into another set. */
-  drainInto(other: EndpointSet, wanted: (status: ServiceEndpoint['status']) => boolean): void {
+  /** In another set each is what it is here, or is not if it is not wanted. */
+  copyInto(other: EndpointSet, wanted: (status: ServiceEndpoint['status']) => boolean): void {
     for (let i = 0; i < this.#size; i++) {
       const value = this.#values[i]!
       const status = value & 1 ? 'Unhealthy' : 'Healthy'
       if (wanted(status)) other.put(this.#slots[i]!, this.#ports.again(value >> 1), status)
       else other.remove(this.#slots[i]!)
     }
-    this.clear()
   }
 
   /** Without making names or objects of endpoints. */
