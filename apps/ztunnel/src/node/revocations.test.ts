@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { createLog, parseLogFilter } from '@culvert/telemetry'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { followRevocations, revocationLists } from './revocations.ts'
 
 const pem = (label: string, bytes: string): string =>
@@ -45,6 +46,26 @@ describe('following', () => {
     rmSync(scene.file)
     await scene.line('revocation lists kept')
     expect(scene.applied).toEqual([['one']])
+  })
+
+  it('says once that the file is gone, and nothing of one that never was there', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => {
+      vi.useRealTimers()
+    })
+    using scene = follow()
+    const complaints = (): number => scene.lines.filter(line => line.includes('it is not there any more')).length
+    const noticed = async (change: () => void): Promise<number> => {
+      change()
+      while (vi.getTimerCount() === 0) await setImmediate()
+      vi.runAllTimers()
+      return complaints()
+    }
+    const other = path.join(path.dirname(scene.file), 'other')
+    expect(await noticed(() => writeFileSync(other, ''))).toBe(0)
+    expect(await noticed(() => scene.replace(pem('X509 CRL', 'one')))).toBe(0)
+    expect(await noticed(() => rmSync(scene.file))).toBe(1)
+    expect(await noticed(() => rmSync(other))).toBe(1)
   })
 
   it('waits for the directory too', async () => {
@@ -142,6 +163,7 @@ function follow({ directory = '', content, at }: { directory?: string; content?:
   return {
     file,
     applied,
+    lines,
     /** In one step, as volumes do. */
     replace: (text: string): void => {
       writeFileSync(`${file}.new`, text)

@@ -18,13 +18,16 @@ export interface RevocationOptions {
  * revokes nothing until it comes; one that cannot be used at the start switches revocation off.
  */
 export function followRevocations({ file, revoke, log, signal, debounce = 2_000 }: RevocationOptions): void {
-  const load = (content: Buffer): void => {
-    const lists = revocationLists(content)
+  /** The file, when it was last looked for. */
+  let wasThere = false
+  const load = (content: Buffer | undefined): void => {
+    wasThere = content !== undefined
+    const lists = content === undefined ? [] : revocationLists(content)
     revoke(lists)
     log.info('revocation lists loaded', { path: file, lists: lists.length })
   }
   try {
-    load(readIfThere(file) ?? Buffer.alloc(0))
+    load(readIfThere(file))
   } catch (error) {
     log.error('revocation is off: the file cannot be used', { path: file, error: (error as Error).message })
     return
@@ -38,11 +41,14 @@ export function followRevocations({ file, revoke, log, signal, debounce = 2_000 
       call()
     }, debounce).unref()
   }
-  const reload = ({ missing }: { readonly missing: 'bad' | 'good' }): void => {
+  const reload = (): void => {
     try {
       const content = readIfThere(file)
       if (content !== undefined) load(content)
-      else if (missing === 'bad') throw new Error('it is not there any more')
+      else if (wasThere) {
+        wasThere = false
+        throw new Error('it is not there any more')
+      }
     } catch (error) {
       log.warn('revocation lists kept: the file cannot be used', { path: file, error: (error as Error).message })
     }
@@ -58,7 +64,7 @@ export function followRevocations({ file, revoke, log, signal, debounce = 2_000 
       }
       soon(() => {
         follow()
-        reload({ missing: 'good' })
+        reload()
       })
     }
     try {
@@ -68,7 +74,7 @@ export function followRevocations({ file, revoke, log, signal, debounce = 2_000 
           // It may have been the directory itself that was replaced, and the old one is silent from now on.
           watcher.close()
           follow()
-          reload({ missing: 'bad' })
+          reload()
         })
       )
       watcher.on('error', error => {
