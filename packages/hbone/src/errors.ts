@@ -17,6 +17,7 @@ export type HboneErrorCode =
   | 'HBONE_POOL_CLOSED'
   | 'HBONE_ABORTED'
   | 'HBONE_BAD_ADDRESS'
+  | 'HBONE_PROXY_HEADER'
   | 'HBONE_LISTEN'
 
 export class HboneError extends Error {

@@ -129,6 +129,19 @@ describe('the PROXY header', () => {
     expect(mixed.subarray(16, 19).toString('hex')).toBe('d00022')
   })
 
+  it.each([
+    { ip: '10.0.0.1', most: 65_520 },
+    { ip: 'fd00::1', most: 65_496 }
+  ])('from $ip has room for an identity of $most octets, and says so of a longer one', ({ ip, most }) => {
+    const ends = { source: { ip, port: 1 }, destination: { ip, port: 2 } }
+    const header = encodeProxyHeader({ ...ends, peerIdentity: 'x'.repeat(most) })
+    expect(header.readUInt16BE(14)).toBe(0xffff)
+    expect(header.readUInt16BE(header.length - most - 2)).toBe(most)
+    expect(() => encodeProxyHeader({ ...ends, peerIdentity: 'x'.repeat(most + 1) })).toThrow(
+      `an identity of ${most + 1} octets does not fit into a PROXY header`
+    )
+  })
+
   it('names the address that is none', () => {
     const source = { ip: 'nowhere', port: 1 }
     expect(() => encodeProxyHeader({ source, destination: source, peerIdentity })).toThrow(

@@ -1,5 +1,5 @@
-import { encodeProxyHeader, parseForwardedHost } from '@culvert/hbone'
-import type { Direct, InboundStream, StreamDecision } from '@culvert/tunnel'
+import { encodeProxyHeader, HboneError, parseForwardedHost } from '@culvert/hbone'
+import type { InboundStream, StreamDecision } from '@culvert/tunnel'
 import { type Workload, workloadIdentity } from '@culvert/workloads'
 import type { AccessEntry } from '../observe/access-log.ts'
 import { baggageLabels } from '../observe/peer-labels.ts'
@@ -45,24 +45,33 @@ export async function decideInboundStream(
     sourceOfInbound(node.routing, { ip: stream.source.ip, forwardedNetwork }),
     node.answers(local)
   )
+  const preface = proxyHeader(stream, route)
+  if (preface instanceof HboneError) return refuse(503, preface.message)
   node.records.open(stream.id, inboundEntry(node, { stream, local, peer, route, forwardedHost }))
   const { destination } = route
   const { id, source, peerIdentity } = stream
   const allowed = allowInbound(node, pod, { id, local, source, destination, peerIdentity, forwardedHost })
-  return allowed ? directDecision(node, stream, local, route) : { kind: 'answer', status: 401 }
-}
-
-function directDecision(node: NodeContext, stream: InboundStream, local: Workload, route: AcceptedRoute): Direct {
-  const { to, preserveSource, proxyHeaderDestination } = route
-  const { source, peerIdentity } = stream
+  if (!allowed) return { kind: 'answer', status: 401 }
   return {
     kind: 'direct',
-    to,
-    ...(preserveSource ? { from: source.ip } : {}),
-    ...(proxyHeaderDestination === undefined
-      ? {}
-      : { preface: encodeProxyHeader({ source, destination: proxyHeaderDestination, peerIdentity }) }),
+    to: route.to,
+    ...(route.preserveSource ? { from: source.ip } : {}),
+    ...(preface === undefined ? {} : { preface }),
     responseHeaders: node.responseBaggage ? [['baggage', workloadBaggage(local)]] : []
+  }
+}
+
+/** What the application is told first; the error when there is no room for who the peer is. */
+function proxyHeader(
+  { source, peerIdentity }: InboundStream,
+  { proxyHeaderDestination: destination }: AcceptedRoute
+): Uint8Array | HboneError | undefined {
+  if (destination === undefined) return undefined
+  try {
+    return encodeProxyHeader({ source, destination, peerIdentity })
+  } catch (error) {
+    if (error instanceof HboneError) return error
+    throw error
   }
 }
 

@@ -415,15 +415,16 @@ describe('inbound', () => {
     expect(metrics.render('openmetrics')).toContain('source_workload="far"')
   })
 
+  const waypoint = workloadUpdate({
+    uid: 'c//Pod/shop/stock-0',
+    name: 'stock-0',
+    serviceAccount: 'stock',
+    workloadIps: ['10.61.4.20'],
+    network: 'n1',
+    applicationTunnel: { protocol: 'PROXY', port: 15088 }
+  })
+
   it('writes a PROXY header for an application tunnel', async () => {
-    const waypoint = workloadUpdate({
-      uid: 'c//Pod/shop/stock-0',
-      name: 'stock-0',
-      serviceAccount: 'stock',
-      workloadIps: ['10.61.4.20'],
-      network: 'n1',
-      applicationTunnel: { protocol: 'PROXY', port: 15088 }
-    })
     const { handler } = scene({ pod, updates: [waypoint, stockService] })
     const decision = (await handler.stream({ ...stream, authority: '10.200.5.9:8443' })) as Direct
     expect(decision).toMatchObject({ kind: 'direct', to: { ip: '127.0.0.1', port: 15088 } })
@@ -433,6 +434,15 @@ describe('inbound', () => {
       '0d0a0d0a000d0a515549540a2111003' +
         `50a3d00070ac80509a8ca20fbd00026${Buffer.from('spiffe://cluster.local/ns/shop/sa/cart').toString('hex')}`
     )
+  })
+
+  it('refuses a peer whose identity is too long for a PROXY header, and says so', async () => {
+    const { handler, lines, live } = scene({ pod, updates: [waypoint, stockService] })
+    const peerIdentity = `spiffe://cluster.local/ns/shop/sa/${'x'.repeat(65_536)}`
+    const long = { ...stream, authority: '10.200.5.9:8443', peerIdentity }
+    expect(await handler.stream(long)).toEqual({ kind: 'answer', status: 503 })
+    expect(lines.at(-1)).toContain('error="an identity of 65570 octets does not fit into a PROXY header"')
+    expect(live.dump().inbound).toEqual([])
   })
 
   it('answers 401 to what a policy denies, before anything is dialled', async () => {
