@@ -11,7 +11,7 @@ export interface DnsAddress {
 export interface DnsSettings {
   /** Empty: the DNS proxy is off. */
   readonly addresses: readonly DnsAddress[]
-  /** CULVERT_DNS_RANDOM_CASE: questions to upstream servers in a mixture of upper and lower case. */
+  /** CULVERT_DNS_RANDOM_CASE: over UDP, questions to upstream servers in a mixture of upper and lower case. */
   readonly randomCase: boolean
 }
 
