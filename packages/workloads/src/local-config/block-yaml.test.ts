@@ -72,7 +72,7 @@ describe('a block value', () => {
     expect(blockValue(`${'- '.repeat(100_000)}a`)).toBe(notSimple)
   })
 
-  it('never has another opinion than the parser', () => {
+  describe('never has another opinion', () => {
     const next = seeded(7)
     const pieces = [
       '- ',
@@ -147,22 +147,55 @@ describe('a block value', () => {
       '  - - o',
       '- p: q'
     ]
-    let simple = 0
-    for (let round = 0; round < 30_000; round++) {
-      const parts = round % 2 ? pieces : good
-      let text = '- '
-      for (let left = 1 + next(6); left > 0; left--) {
-        text +=
-          parts === pieces ? parts[next(parts.length)] : `${parts[next(parts.length)]}\n${' '.repeat(2 * next(3))}`
+    /** Mappings of eight keys and more are remembered, and the next that begins alike is expected to be like them. */
+    const alike = (): string => {
+      const keys = 'abcdefghijkl'.slice(0, 7 + next(6)).split('')
+      for (let left = next(3); left > 0; left--) {
+        const at = next(keys.length)
+        const change = next(4)
+        if (change === 0) keys.splice(at, 1)
+        else if (change === 1) keys.splice(at, 0, 'abcdefghijklm80'[next(15)]!)
+        else if (change === 2) keys.push(keys[at]!)
+        else keys.splice(at, 1, ...keys.splice(at + 1, 1), keys[at]!)
       }
-      const value = blockValue(text)
-      if (value === notSimple) continue
-      simple++
-      const document = parseDocument(text, { logLevel: 'silent' })
-      expect({ text, problems: [...document.errors, ...document.warnings] }).toEqual({ text, problems: [] })
-      expect({ text, value: [value] }).toEqual({ text, value: document.toJS() })
+      const values = [
+        ' 80',
+        ' x',
+        '',
+        ' null',
+        ' [a, b]',
+        ' {80: 90}',
+        `\n    ${keys.map(key => `${key}: 1`).join('\n    ')}`
+      ]
+      return keys.map(key => `${key}:${values[next(values.length)]}\n  `).join('')
     }
-    expect(simple).toBeGreaterThan(1_000)
+    const pieced = (): string => {
+      let text = ''
+      for (let left = 1 + next(6); left > 0; left--) text += pieces[next(pieces.length)]
+      return text
+    }
+    const indented = (): string => {
+      let text = ''
+      for (let left = 1 + next(6); left > 0; left--) text += `${good[next(good.length)]}\n${' '.repeat(2 * next(3))}`
+      return text
+    }
+    it.each([
+      { kind: 'pieces', make: pieced, rounds: 15_000, least: 100 },
+      { kind: 'lines', make: indented, rounds: 15_000, least: 1_000 },
+      { kind: 'mappings that are alike', make: alike, rounds: 3_000, least: 1_000 }
+    ])('than the parser: $kind', ({ make, rounds, least }) => {
+      let simple = 0
+      for (let round = 0; round < rounds; round++) {
+        const text = `- ${make()}`
+        const value = blockValue(text)
+        if (value === notSimple) continue
+        simple++
+        const document = parseDocument(text, { logLevel: 'silent' })
+        expect({ text, problems: [...document.errors, ...document.warnings] }).toEqual({ text, problems: [] })
+        expect({ text, value: [value] }).toStrictEqual({ text, value: document.toJS() })
+      }
+      expect(simple).toBeGreaterThan(least)
+    })
   })
 })
 
