@@ -53,6 +53,43 @@ describe('the small HTTP server', () => {
     expect(text).toMatch(/^HTTP\/1.1 500 .*no such thingHTTP\/1.1 200 .*fine$/s)
   })
 
+  it('sends a long text while it is made, and others have their turn', async () => {
+    const pieces = function* (): Generator<string> {
+      for (let i = 0; i < 100_000; i++) yield `line ${i}\n`
+    }
+    const order: string[] = []
+    const { url } = await serve(({ path }) => {
+      order.push(path)
+      if (path === '/short') return { status: 200, body: 'short' }
+      return { status: 200, contentType: 'text/plain', pieces: counted(pieces(), () => order.push('end')) }
+    })
+    const long = await fetch(`${url}/long`)
+    expect([long.headers.get('content-type'), long.headers.get('content-length')]).toEqual(['text/plain', null])
+    expect(await (await fetch(`${url}/short`)).text()).toBe('short')
+    expect(await long.text()).toBe([...pieces()].join(''))
+    expect(order).toEqual(['/long', '/short', 'end'])
+    expect(await (await fetch(`${url}/long`, { method: 'HEAD' })).text()).toBe('')
+  })
+
+  it('cuts a long text whose making fails, and says so', async () => {
+    const { url, lines } = await serve(() => ({ status: 200, pieces: failing() }))
+    await expect(fetch(url).then(response => response.text())).rejects.toThrow()
+    expect(lines.at(-1)).toContain('answer cut short')
+    expect(lines.at(-1)).toContain('no more')
+  })
+
+  it('makes no more of a long text when the client has gone', async () => {
+    const ended = Promise.withResolvers<void>()
+    const endless = function* (): Generator<string> {
+      for (;;) yield 'x'.repeat(1_000)
+    }
+    const { url, lines } = await serve(() => ({ status: 200, pieces: counted(endless(), ended.resolve) }))
+    const response = await fetch(url)
+    await response.body?.cancel()
+    await ended.promise
+    expect(lines.filter(line => line.includes('answer cut short'))).toEqual([])
+  })
+
   it('closes a connection whose request headers take more than two seconds', async () => {
     const { port } = await serve(() => ({ status: 200 }))
     const socket = connect(port, '127.0.0.1')
@@ -82,3 +119,16 @@ describe('the small HTTP server', () => {
     await expect(second.start()).rejects.toThrow(`cannot listen on 127.0.0.1:${port}: `)
   })
 })
+
+function* counted(pieces: Iterable<string>, onEnd: () => void): Generator<string> {
+  try {
+    yield* pieces
+  } finally {
+    onEnd()
+  }
+}
+
+function* failing(): Generator<string> {
+  yield 'x'.repeat(100_000)
+  throw new Error('no more')
+}

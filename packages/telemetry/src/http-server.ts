@@ -1,5 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { TelemetryError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { display } from './log-value.ts'
@@ -20,6 +23,8 @@ export interface HttpResponse {
   readonly contentType?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
+  /** In place of a body: a long text, made as it is sent, in turns of the event loop. */
+  readonly pieces?: Iterable<string>
 }
 
 /** Undefined: 404 with an empty body. */
@@ -98,7 +103,11 @@ function listen(address: HttpListenAddress, { handle, log, component }: HttpServ
       noDelay: true
     },
     (request, response) => {
-      void answer(request, response, handle)
+      answer(request, response, handle).catch((error: Error) => {
+        // A client that goes away before the end concerns nobody.
+        if ((error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') return
+        log.warn('answer cut short', { component, path: request.url ?? '', error: error.message })
+      })
     }
   )
   return new Promise((resolve, reject) => {
@@ -118,13 +127,33 @@ async function answer(request: IncomingMessage, response: ServerResponse, handle
   // The body of a request means nothing here; unread it would hold the connection.
   request.resume()
   const result = await respond(request, handle)
-  const body = result.body ?? ''
-  response.writeHead(result.status, {
-    ...(result.contentType === undefined ? {} : { 'content-type': result.contentType }),
-    'content-length': Buffer.byteLength(body),
+  const { status, contentType, pieces, body = '' } = result
+  response.writeHead(status, {
+    ...(contentType === undefined ? {} : { 'content-type': contentType }),
+    ...(pieces === undefined ? { 'content-length': Buffer.byteLength(body) } : {}),
     ...result.headers
   })
-  response.end(request.method === 'HEAD' ? undefined : body)
+  if (request.method === 'HEAD') response.end()
+  else if (pieces === undefined) response.end(body)
+  else await pipeline(Readable.from(inTurns(pieces), { highWaterMark: 1 }), response)
+}
+
+/** Milliseconds, and characters. */
+const turn = 4
+const chunkLength = 65_536
+
+async function* inTurns(pieces: Iterable<string>): AsyncGenerator<string> {
+  let text = ''
+  let began = performance.now()
+  for (const piece of pieces) {
+    text += piece
+    if (text.length < chunkLength && performance.now() - began < turn) continue
+    if (text !== '') yield text
+    text = ''
+    await setImmediate()
+    began = performance.now()
+  }
+  if (text !== '') yield text
 }
 
 async function respond(request: IncomingMessage, handle: HttpHandler): Promise<HttpResponse> {

@@ -120,7 +120,9 @@ const address: FuzzTarget = {
       // A slash in the namespace makes the key that of another service, which removes nothing.
       if (!converted.namespace.includes('/')) names.push(serviceKey(converted))
     }
-    assert.doesNotThrow(() => JSON.stringify([dumpWorkloads(index), dumpServices(index), dumpStagedServices(index)]))
+    assert.doesNotThrow(() =>
+      JSON.stringify([[...dumpWorkloads(index)], [...dumpServices(index)], dumpStagedServices(index)])
+    )
     if (names.length === 0) return false
     index.apply({ updates: [], removals: names })
     assert.deepEqual([[...index.workloads()], [...index.services()], [...index.stagedEndpoints()]], [[], [], []])
@@ -142,7 +144,7 @@ const authorization: FuzzTarget = {
     const store = createPolicyStore()
     store.apply({ updates: [['r', converted]], removals: [] })
     assert.equal(store.policy('r'), converted)
-    assert.doesNotThrow(() => JSON.stringify(dumpPolicies(store)))
+    assert.doesNotThrow(() => JSON.stringify([...dumpPolicies(store)]))
     store.apply({ updates: [], removals: ['r'] })
     assert.deepEqual([[...store.policies()], store.global().size], [[], 0])
     return true

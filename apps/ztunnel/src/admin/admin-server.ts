@@ -15,7 +15,7 @@ import {
 import { profileResponse } from '../profiling/profile-responses.ts'
 import type { ZtunnelProfiler } from '../profiling/profiler.ts'
 import type { Settings } from '../settings/settings.ts'
-import { sortedJson } from './sorted-json.ts'
+import { sortedJsonPieces } from './sorted-json.ts'
 
 export interface AdminParts {
   readonly settings: Settings
@@ -65,7 +65,7 @@ function adminHandler(parts: AdminParts): HttpHandler {
       case '/':
         return { status: 200, contentType: 'text/html; charset=utf-8', body: dashboard() }
       case '/config_dump':
-        return { status: 200, contentType: 'application/json', body: sortedJson(await parts.configDump()) }
+        return { status: 200, contentType: 'application/json', pieces: sortedJsonPieces(await parts.configDump()) }
       case '/culvert/explain':
         return await parts.explain(request)
       case '/logging':

@@ -1,4 +1,4 @@
-import type { CertificateManager } from '@culvert/certificates'
+import type { CertificateManager, CertificateState } from '@culvert/certificates'
 import {
   type Dump,
   dumpPolicies,
@@ -10,7 +10,7 @@ import {
 } from '@culvert/workloads'
 import type { PodStates } from '../pods/pod-states.ts'
 import type { Settings } from '../settings/settings.ts'
-import { certificateView } from './certificate-view.ts'
+import { type CertificateView, certificateView } from './certificate-view.ts'
 import { configView } from './config-view.ts'
 
 export interface DumpParts {
@@ -23,11 +23,11 @@ export interface DumpParts {
   readonly states: PodStates | undefined
 }
 
-/** `/config_dump`: docs/spec/observability-dns.md section 8. */
+/** `/config_dump`: docs/spec/observability-dns.md section 8. Its long lists are made on the way. */
 export function configDump(parts: DumpParts): unknown {
   const { settings, index } = parts
   return {
-    certificates: parts.certificates.dump().map(certificateView),
+    certificates: views(parts.certificates.dump()),
     config: configView(settings),
     policies: dumpPolicies(parts.policies),
     services: dumpServices(index),
@@ -37,6 +37,11 @@ export function configDump(parts: DumpParts): unknown {
     workloadState: parts.states?.dump(),
     workloads: dumpWorkloads(index)
   }
+}
+
+/** Each is parsed when it is asked for. */
+function* views(certificates: readonly CertificateState[]): Generator<CertificateView> {
+  for (const certificate of certificates) yield certificateView(certificate)
 }
 
 export function versionView(istioVersion: string): Readonly<Record<string, string>> {

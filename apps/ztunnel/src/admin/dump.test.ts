@@ -4,12 +4,31 @@ import { expect, it } from 'vitest'
 import { readSettings } from '../settings/settings.ts'
 import { certificateView } from './certificate-view.ts'
 import { configView } from './config-view.ts'
-import { sortedJson } from './sorted-json.ts'
+import { sortedJson, sortedJsonPieces } from './sorted-json.ts'
 
 it('sorts keys at every level and indents by two', () => {
   expect(sortedJson({ b: [{ d: 1, c: undefined, a: null }], a: 'x' })).toBe(
     '{\n  "a": "x",\n  "b": [\n    {\n      "a": null,\n      "d": 1\n    }\n  ]\n}'
   )
+})
+
+it('makes lists on the way, and is what JSON.stringify would be', () => {
+  const value = { a: [], b: {}, c: [[], {}, { e: 1, d: [null, 'x\n"'] }, true], z: { y: [1, 2] } }
+  expect(sortedJson(value)).toBe(JSON.stringify({ ...value, c: [[], {}, { d: [null, 'x\n"'], e: 1 }, true] }, null, 2))
+  const made: number[] = []
+  function* steps(): Generator<unknown> {
+    for (const i of [1, 2, 3]) {
+      made.push(i)
+      yield i === 2 ? undefined : { i }
+    }
+  }
+  let text = ''
+  for (const piece of sortedJsonPieces({ list: steps(), none: [undefined].values() })) {
+    text += piece
+    if (piece !== '' && text.endsWith('"i": 1\n    }')) expect(made).toEqual([1])
+  }
+  expect(text).toBe(JSON.stringify({ list: [{ i: 1 }, { i: 3 }], none: [] }, null, 2))
+  expect.assertions(3)
 })
 
 it('[observability-dns-16] shows an available certificate with a decimal serial number and times in seconds', async () => {

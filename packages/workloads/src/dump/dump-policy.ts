@@ -1,10 +1,11 @@
 import type { Authorization, Cidr, Match, ServiceAccountMatch, StringMatch } from '../model/authorization.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
-import type { Dump } from './dump-workload.ts'
+import { type Dump, map } from './dump-workload.ts'
 
-/** By key, `namespace/name`. */
-export function dumpPolicies(store: Pick<PolicyStore, 'policies'>): readonly Dump[] {
-  return [...store.policies()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, policy]) => dumpPolicy(policy))
+/** By key, `namespace/name`; each made when it is asked for. */
+export function dumpPolicies(store: Pick<PolicyStore, 'policies'>): Iterable<Dump> {
+  const policies = [...store.policies()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  return map(policies, ([, policy]) => dumpPolicy(policy))
 }
 
 /** docs/spec/authorization.md 1.4. */

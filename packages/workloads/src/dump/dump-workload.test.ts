@@ -5,6 +5,8 @@ import { dumpServices, dumpStagedServices, dumpWorkloads } from './dump-workload
 
 const waypoint = { destination: { namespace: 'shop', hostname: 'wp.shop' }, hboneMtlsPort: 15008 }
 
+const made = <Item>(items: Iterable<Item | undefined>): Item[] => [...items].filter(item => item !== undefined)
+
 describe('the dump', () => {
   it('leaves out what is empty and keeps what must be there', () => {
     const index = createWorkloadIndex()
@@ -15,7 +17,7 @@ describe('the dump', () => {
       ],
       removals: []
     })
-    expect(dumpWorkloads(index)).toEqual([
+    expect(made(dumpWorkloads(index))).toEqual([
       {
         uid: 'u',
         workloadIps: [],
@@ -30,7 +32,7 @@ describe('the dump', () => {
         capacity: 1
       }
     ])
-    expect(dumpServices(index)).toEqual([
+    expect(made(dumpServices(index))).toEqual([
       {
         name: 'n',
         namespace: 'shop',
@@ -77,7 +79,7 @@ describe('the dump', () => {
       removals: []
     })
     const gateway = { destination: 'shop/wp.shop', hboneMtlsPort: 15008 }
-    const workloads = dumpWorkloads(index)
+    const workloads = made(dumpWorkloads(index))
     expect(workloads.map(({ uid }) => uid)).toEqual(['a', 'b'])
     expect(workloads[1]).toMatchObject({
       waypoint: gateway,
@@ -87,7 +89,7 @@ describe('the dump', () => {
       nativeTunnel: true,
       services: ['shop/s', 'shop/later']
     })
-    const services = dumpServices(index)
+    const services = made(dumpServices(index))
     expect(services.map(({ hostname }) => hostname)).toEqual(['r', 's'])
     expect(services[1]).toMatchObject({
       vips: ['n/10.9.0.1', '/fd00::1'],
@@ -99,5 +101,19 @@ describe('the dump', () => {
     expect(dumpStagedServices(index)).toEqual({
       'shop/later': { b: { workloadUid: 'b', port: { 81: 2 }, status: 'Healthy' } }
     })
+  })
+  it('is in order and has each once, however many there are and whatever changes meanwhile', () => {
+    const index = createWorkloadIndex()
+    const uids = Array.from({ length: 4_321 }, (_, i) => `u/${(i * 7_919) % 4_321}`)
+    const [first, gone] = [...uids].sort()
+    index.apply({ updates: uids.map(uid => workloadUpdate({ uid })), removals: [] })
+    const shown: unknown[] = []
+    for (const workload of dumpWorkloads(index)) {
+      if (workload === undefined) continue
+      shown.push(workload.uid)
+      if (workload.uid !== first) continue
+      index.apply({ updates: [workloadUpdate({ uid: 'u/a' })], removals: [gone!] })
+    }
+    expect(shown).toEqual(uids.filter(uid => uid !== gone).sort())
   })
 })

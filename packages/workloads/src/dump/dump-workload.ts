@@ -8,7 +8,8 @@ import {
   serviceKey,
   type Workload
 } from '../model/workload.ts'
-import type { WorkloadListing } from '../state/lookups.ts'
+import type { WorkloadListing, WorkloadLookups } from '../state/lookups.ts'
+import { inOrder } from './in-order.ts'
 
 /**
  * The state as `/config_dump` shows it: docs/spec/observability-dns.md 8. The order of keys inside objects is left to
@@ -16,17 +17,37 @@ import type { WorkloadListing } from '../state/lookups.ts'
  */
 export type Dump = Readonly<Record<string, unknown>>
 
-export function dumpWorkloads(listing: Pick<WorkloadListing, 'workloads'>): readonly Dump[] {
-  return [...listing.workloads()].sort(by(({ uid }) => uid)).map(dumpWorkload)
+/** By uid. Made on the way: what changes meanwhile is shown as it is by then. Undefined is a step without one. */
+export function* dumpWorkloads(
+  listing: Pick<WorkloadListing, 'workloads'> & Pick<WorkloadLookups, 'workload'>
+): Generator<Dump | undefined> {
+  for (const uid of inOrder(map(listing.workloads(), workload => workload.uid))) {
+    const workload = uid === undefined ? undefined : listing.workload(uid)
+    yield workload && dumpWorkload(workload)
+  }
 }
 
-/** Services of one hostname stay in order of arrival. */
-export function dumpServices(listing: Pick<WorkloadListing, 'services'>): readonly Dump[] {
-  return [...listing.services()].sort(by(({ hostname }) => hostname)).map(dumpService)
+/** By hostname, those of one hostname in order of arrival; otherwise as workloads are. */
+export function* dumpServices(
+  listing: Pick<WorkloadListing, 'services'> & Pick<WorkloadLookups, 'servicesByHostname'>
+): Generator<Dump | undefined> {
+  for (const hostname of inOrder(map(listing.services(), service => service.hostname))) {
+    if (hostname === undefined) yield
+    else yield* map(listing.servicesByHostname(hostname), dumpService)
+  }
 }
 
+/** Each member is made when it is asked for. */
 export function dumpStagedServices(listing: Pick<WorkloadListing, 'stagedEndpoints'>): Dump {
-  return Object.fromEntries([...listing.stagedEndpoints()].map(([key, endpoints]) => [key, dumpEndpoints(endpoints)]))
+  const dump = {}
+  for (const [key, endpoints] of listing.stagedEndpoints()) {
+    Object.defineProperty(dump, key, { enumerable: true, get: () => dumpEndpoints(endpoints) })
+  }
+  return dump
+}
+
+export function* map<From, To>(values: Iterable<From>, make: (value: From) => To): Generator<To> {
+  for (const value of values) yield make(value)
 }
 
 export function dumpWorkload(workload: Workload): Dump {
@@ -106,8 +127,3 @@ const dumpPorts = (ports: PortMap): Dump => Object.fromEntries(ports)
 
 const unlessEmpty = (name: string, value: string | readonly unknown[]): Dump =>
   value.length === 0 ? {} : { [name]: value }
-
-const by =
-  <Value>(key: (value: Value) => string) =>
-  (a: Value, b: Value): number =>
-    key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0

@@ -107,7 +107,12 @@ policies:
 
   it('may be empty', () => {
     expect(parseLocalConfig('')).toEqual({ workloads: [], services: [], policies: [] })
-    expect(dumpLocalConfig(parseLocalConfig('{}'))).toEqual({ workloads: [], services: [], policies: [] })
+    const dump = dumpLocalConfig(parseLocalConfig('{}')) as Readonly<Record<string, Iterable<unknown>>>
+    expect(Object.entries(dump).map(([list, items]) => [list, [...items]])).toEqual([
+      ['workloads', []],
+      ['services', []],
+      ['policies', []]
+    ])
   })
 
   const workload = (fields: string): string => `workloads: [{workloadIps: [], namespace: a, services: {}, ${fields}}]`
@@ -153,7 +158,7 @@ policies:
     const { policies } = load(
       match('{notPrincipals: [!Presence ], namespaces: [!Exact a], sourceIps: [10.1.2.3/8], destinationPorts: [80]}')
     )
-    expect(dumpPolicies(policies)).toEqual([
+    expect([...dumpPolicies(policies)]).toEqual([
       {
         name: 'p',
         namespace: 'a',

@@ -1,5 +1,5 @@
 import { dumpPolicy } from '../dump/dump-policy.ts'
-import { type Dump, dumpService, dumpWorkload } from '../dump/dump-workload.ts'
+import { type Dump, dumpService, dumpWorkload, map } from '../dump/dump-workload.ts'
 import type { Authorization } from '../model/authorization.ts'
 import type { Workload } from '../model/workload.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
@@ -63,11 +63,11 @@ export const keyed = (policy: Authorization): readonly [string, Authorization] =
   policy
 ]
 
-/** `staticConfig` of the dump: the file itself, whatever the control plane said since. */
+/** `staticConfig` of the dump: the file itself, whatever the control plane said since. Its lists are made on the way. */
 export function dumpLocalConfig({ workloads, services, policies }: LoadedConfig): Dump {
   return {
-    workloads: Array.from(workloads, dumpWorkload),
-    services: services.map(dumpService),
-    policies: policies.map(dumpPolicy)
+    workloads: map(workloads, dumpWorkload),
+    services: map(services, dumpService),
+    policies: map(policies, dumpPolicy)
   }
 }
