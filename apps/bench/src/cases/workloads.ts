@@ -13,10 +13,13 @@ import type { ClusterCase, RunOptions } from './case.ts'
 import { restSeconds } from './rest-seconds.ts'
 
 const workloadCount = ({ quick }: RunOptions): number => (quick ? 2_000 : 100_000)
+const fewWorkloads = 10
 const fileInside = '/etc/bench/workloads.yaml'
 
 interface Started {
   readonly proxy: LoneProxy
+  /** With hardly any workload, beside it: what it does not have in memory is the workloads'. */
+  readonly few: LoneProxy
   readonly cpu: number
   readonly turns: LongestTurn | undefined
 }
@@ -46,7 +49,8 @@ export const workloads: ClusterCase = {
       title: '… at most on the way, resident, all processes',
       unit: 'MB',
       better: 'less'
-    }
+    },
+    { name: 'workloads-growth', title: '… more than with 10 workloads', unit: 'bytes each', better: 'less', limit: 400 }
   ],
   direct: false,
   duration: () => 2,
@@ -56,39 +60,57 @@ export const workloads: ClusterCase = {
       started.set(stage, starting)
       await starting.catch(() => {}) // told in its turn
     },
-    duration: 13,
+    duration: 18,
     seconds: restSeconds
   },
   run: async (stage, options) => {
     const waiting = started.get(stage) ?? start(stage, options)
     started.delete(stage)
-    const { proxy, cpu, turns } = await waiting
+    const { proxy, few, cpu, turns } = await waiting
     await using _closed = proxy
+    let growth: number
+    {
+      await using beside = few
+      growth = proportional(proxy) - proportional(beside)
+    }
+    // Alone again: the other one had a part in the pages of the program.
     return {
       'workloads-start': proxy.startMs / 1_000,
       'workloads-start-cpu': cpu,
       ...(turns && { 'workloads-pause': turns.pause, 'workloads-pause-work': turns.work }),
-      'workloads-memory': memoryOf(processTree(proxy.pid)).proportional / 1e6,
-      'workloads-memory-peak': proxy.peakBytes / 1e6
+      'workloads-memory': proportional(proxy) / 1e6,
+      'workloads-memory-peak': proxy.peakBytes / 1e6,
+      'workloads-growth': growth / (workloadCount(options) - fewWorkloads)
     }
   }
 }
 
+const proportional = ({ pid }: LoneProxy): number => memoryOf(processTree(pid)).proportional
+
 async function start(stage: Stage, options: RunOptions): Promise<Started> {
+  const proxy = await startWith(stage, 'workloads', workloadCount(options))
+  try {
+    const cpu = cpuSecondsWithChildren(proxy.pid)
+    const stop = proxy.hasProbe ? await watchTurns(proxy.pid) : undefined
+    if (stop !== undefined) await setTimeout(options.quick ? 500 : 5_000)
+    const turns = await stop?.()
+    return { proxy, few: await startWith(stage, 'workloads-few', fewWorkloads), cpu, turns }
+  } catch (error) {
+    await proxy[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function startWith(stage: Stage, name: string, count: number): Promise<LoneProxy> {
   const directory = mkdtempSync(path.join(tmpdir(), 'culvert-bench-'))
   try {
     const file = path.join(directory, 'workloads.yaml')
-    writeMeshFile(file, { workloads: workloadCount(options) })
-    const proxy = await startLoneProxy(stage, {
-      name: 'workloads',
+    writeMeshFile(file, { workloads: count })
+    return await startLoneProxy(stage, {
+      name,
       env: { XDS_ADDRESS: '', LOCAL_XDS_PATH: fileInside },
       files: { [fileInside]: file }
     })
-    const cpu = cpuSecondsWithChildren(proxy.pid)
-    if (!proxy.hasProbe) return { proxy, cpu, turns: undefined }
-    const stop = await watchTurns(proxy.pid)
-    await setTimeout(options.quick ? 500 : 5_000)
-    return { proxy, cpu, turns: await stop() }
   } finally {
     rmSync(directory, { recursive: true })
   }
