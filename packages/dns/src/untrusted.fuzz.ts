@@ -5,9 +5,9 @@ import { createAnswerCache } from './answer-cache.ts'
 import { headerBytes } from './domain-name.ts'
 import { createDnsProxy, type DnsProxy, questionFor } from './index.ts'
 import { lookUp } from './look-up.ts'
+import { matchingReply } from './matching-reply.ts'
 import { type DnsRecord, type Message, readMessage, recordType } from './message.ts'
 import { createFrameReader, frame } from './tcp-frames.ts'
-import { matchingReply } from './upstream.ts'
 import { writeQuery, writeReply } from './write-message.ts'
 
 const edns = { udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] } as const
