@@ -1,6 +1,6 @@
 import type { Authorization, Clause, Match } from '@culvert/workloads'
 import type { ConnectionFacts } from './connection-facts.ts'
-import { accountTable, type ElementTable, portTable, prefixTable, stringTable } from './element-tables.ts'
+import { type CompiledPair, compilePairs, wantsSomething } from './list-pairs.ts'
 import { isMarked, mark, type Marks } from './marks.ts'
 
 /** Policies of one kind, in order. */
@@ -42,7 +42,7 @@ interface Compiled {
   readonly leads: Uint32Array
   /** Matches that say something; one without any list never holds. */
   readonly speaks: Uint32Array
-  readonly aspects: readonly Aspect[]
+  readonly pairs: readonly CompiledPair[]
   /** For the work of one evaluation: matches that hold, and those that one list lets through. */
   readonly held: Uint32Array
   readonly through: Uint32Array
@@ -61,15 +61,6 @@ interface CompiledRule {
 interface ClauseRange {
   readonly start: number
   readonly end: number
-}
-
-/** One pair of lists of all matches. */
-interface Aspect {
-  /** Matches whose positive list is empty, so that it lets everything through; undefined when all are. */
-  readonly free: Uint32Array | undefined
-  readonly findWanted: (facts: ConnectionFacts, found: Marks[]) => void
-  /** Undefined when there is no negative list. */
-  readonly findUnwanted: ((facts: ConnectionFacts, found: Marks[]) => void) | undefined
 }
 
 function compile(policies: readonly Authorization[]): Compiled {
@@ -102,82 +93,12 @@ function compile(policies: readonly Authorization[]): Compiled {
       ledBy[match] = rule
     }
   }
-  const aspects = aspectsOf(matches, words)
-  return { always, ledBy, leads, speaks, aspects, held: new Uint32Array(words), through: new Uint32Array(words) }
+  const pairs = compilePairs(matches, words)
+  return { always, ledBy, leads, speaks, pairs, held: new Uint32Array(words), through: new Uint32Array(words) }
 }
 
 /** Negative lists let most connections through. */
 const likelihood = (clause: Clause): number => (clause.every(wantsSomething) ? 0 : 1)
-
-const wantsSomething = (match: Match): boolean =>
-  match.principals.length > 0 ||
-  match.serviceAccounts.length > 0 ||
-  match.sourceIps.length > 0 ||
-  match.namespaces.length > 0 ||
-  match.destinationPorts.length > 0 ||
-  match.destinationIps.length > 0
-
-/** Those that let fewest through come first: after them there is often nothing left to ask. */
-function aspectsOf(matches: readonly Match[], words: number): readonly Aspect[] {
-  function aspect<Element, Value>(
-    lists: (match: Match) => readonly [wanted: readonly Element[], unwanted: readonly Element[]],
-    table: (words: number) => ElementTable<Element, Value>,
-    read: (facts: ConnectionFacts) => Value
-  ): readonly Aspect[] {
-    const free = new Uint32Array(words)
-    const wanted = table(words)
-    const unwanted = table(words)
-    let [anyWanted, anyUnwanted] = [false, false]
-    for (const [position, match] of matches.entries()) {
-      const [positive, negative] = lists(match)
-      for (const element of positive) wanted.add(element, position)
-      for (const element of negative) unwanted.add(element, position)
-      if (positive.length === 0) mark(free, position)
-      else anyWanted = true
-      anyUnwanted ||= negative.length > 0
-    }
-    if (!anyWanted && !anyUnwanted) return []
-    return [
-      {
-        free: anyWanted ? free : undefined,
-        findWanted: (facts, found) => wanted.find(read(facts), found),
-        findUnwanted: anyUnwanted ? (facts, found) => unwanted.find(read(facts), found) : undefined
-      }
-    ]
-  }
-  return [
-    aspect(
-      m => [m.principals, m.notPrincipals],
-      stringTable,
-      facts => facts.principal
-    ),
-    aspect(
-      m => [m.serviceAccounts, m.notServiceAccounts],
-      accountTable,
-      facts => facts
-    ),
-    aspect(
-      m => [m.sourceIps, m.notSourceIps],
-      prefixTable,
-      facts => facts.sourceIp()
-    ),
-    aspect(
-      m => [m.namespaces, m.notNamespaces],
-      stringTable,
-      facts => facts.namespace
-    ),
-    aspect(
-      m => [m.destinationPorts, m.notDestinationPorts],
-      portTable,
-      facts => facts.port
-    ),
-    aspect(
-      m => [m.destinationIps, m.notDestinationIps],
-      prefixTable,
-      facts => facts.destinationIp()
-    )
-  ].flat()
-}
 
 /** Positions of policies, in order, at most so many. Plain loops: this is what every connection pays. */
 function speaking(compiled: Compiled, facts: ConnectionFacts, limit: number): number[] {
@@ -205,9 +126,9 @@ function allHold(held: Uint32Array, clauses: readonly ClauseRange[]): boolean {
 
 const marks: Marks[] = []
 
-function holdingMatches({ speaks, aspects, held, through }: Compiled, facts: ConnectionFacts): Uint32Array {
+function holdingMatches({ speaks, pairs, held, through }: Compiled, facts: ConnectionFacts): Uint32Array {
   held.set(speaks)
-  for (const { free, findWanted, findUnwanted } of aspects) {
+  for (const { free, findWanted, findUnwanted } of pairs) {
     if (free !== undefined) {
       through.set(free)
       marks.length = 0
