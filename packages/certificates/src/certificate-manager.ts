@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@culvert/clock'
-import { CertificateError } from './errors.ts'
+import { forgotten } from './errors.ts'
 import { type Failures, nextFailure, retryDelay } from './retry-delay.ts'
 import type { WorkloadCertificate } from './workload-certificate.ts'
 
@@ -39,7 +39,8 @@ export type CertificateState = { readonly identity: string } & (
   | { readonly state: 'Unavailable'; readonly error: Error }
 )
 
-interface Waiter {
+/** Who asked for a certificate that is not there yet. */
+export interface Waiter {
   readonly resolve: (certificate: WorkloadCertificate) => void
   readonly reject: (error: Error) => void
 }
@@ -163,9 +164,6 @@ export function createCertificateManager(options: CertificateManagerOptions): Ce
     }
   }
 }
-
-const forgotten = (): CertificateError =>
-  new CertificateError('CERTIFICATE_FORGOTTEN', 'the identity is no longer needed')
 
 /** Half of the lifetime; the end of it for a certificate that ends before it begins. */
 function renewalTime({ notBefore, notAfter }: Pick<WorkloadCertificate, 'notBefore' | 'notAfter'>): number {

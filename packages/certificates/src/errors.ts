@@ -25,3 +25,7 @@ export class CertificateError extends Error {
     this.code = code
   }
 }
+
+/** For who waits for the certificate of an identity that has been forgotten meanwhile. */
+export const forgotten = (): CertificateError =>
+  new CertificateError('CERTIFICATE_FORGOTTEN', 'the identity is no longer needed')

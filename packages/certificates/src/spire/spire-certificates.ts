@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto'
 import { type Clock, systemClock } from '@culvert/clock'
-import type { CertificateManager, CertificateState } from '../certificate-manager.ts'
-import { CertificateError } from '../errors.ts'
-import type { WorkloadCertificate } from '../workload-certificate.ts'
-import type { Selector, SvidMessage } from './delegated-identity.ts'
+import type { CertificateManager, CertificateState, Waiter } from '../certificate-manager.ts'
+import { forgotten } from '../errors.ts'
+import type { Selector } from './delegated-identity.ts'
+import { HeldCertificates } from './held-certificates.ts'
 import type { SpireAgent } from './spire-agent.ts'
-import { readBundles, readSvid, type Svid } from './svid.ts'
 
 export interface SpirePod {
   readonly uid: string
@@ -27,18 +25,9 @@ export interface SpireCertificatesOptions {
   readonly onProblem?: (error: Error) => void
 }
 
-interface Followed {
-  svids: ReadonlyMap<string, Svid>
-  /** Whether there was an answer, or a failure, to its question. */
-  heard: boolean
-}
-
-/** Readers of one identity; all of them go when the first has waited long enough. */
+/** Those who wait for the certificate of one identity; all of them go when the first has waited long enough. */
 interface Waiting {
-  readonly readers: {
-    readonly resolve: (certificate: WorkloadCertificate) => void
-    readonly reject: (error: Error) => void
-  }[]
+  readonly waiters: Waiter[]
   readonly stopTimer: () => void
 }
 
@@ -51,162 +40,93 @@ export function createSpireCertificates({
   clock = systemClock,
   onProblem
 }: SpireCertificatesOptions): SpireCertificates {
-  const pods = new Set<Followed>()
+  const held = new HeldCertificates(clock, onProblem)
   const waiting = new Map<string, Waiting>()
-  const made = new WeakMap<Svid, WorkloadCertificate>()
-  let roots: ReadonlyMap<string, readonly string[]> = new Map()
-  let rootsHeard = false
-  let failure: Error | undefined
   let closed = false
 
-  const problem = (error: Error): void => {
-    failure = error
-    onProblem?.(error)
-  }
   const endBundles = agent.bundles({
     update(response) {
-      rootsHeard = true
-      try {
-        roots = readBundles(response)
-      } catch (error) {
-        problem(error as Error)
-      }
+      held.setRoots(response)
       settle()
     },
     failed(error) {
-      rootsHeard = true
-      problem(error)
+      held.rootsFailed(error)
       settle()
     }
   })
 
-  /** The one that lasts longest, where several pods run as the identity. */
-  function held(identity: string): Svid | undefined {
-    let best: Svid | undefined
-    for (const { svids } of pods) {
-      const svid = svids.get(identity)
-      if (svid !== undefined && (best === undefined || svid.notAfter > best.notAfter)) best = svid
-    }
-    return best
-  }
-
-  function current(identity: string): WorkloadCertificate | undefined {
-    const svid = held(identity)
-    const own = svid && roots.get(svid.trustDomain)
-    if (svid === undefined || own === undefined || svid.notAfter.getTime() <= clock.now()) return undefined
-    const before = made.get(svid)
-    if (before?.roots === own) return before
-    // Other roots make another credential of it.
-    const { identity: _, trustDomain: __, ...rest } = svid
-    const certificate = { ...rest, id: `${svid.id} ${fingerprint(own)}`, roots: own }
-    made.set(svid, certificate)
-    return certificate
-  }
-
-  const undecided = (): boolean => !rootsHeard || [...pods].some(({ heard }) => !heard)
-
-  function why(identity: string): CertificateError {
-    const svid = held(identity)
-    const unavailable = (what: string): CertificateError =>
-      new CertificateError('CERTIFICATE_UNAVAILABLE', what, { cause: failure })
-    if (svid === undefined) {
-      const because = failure === undefined ? '' : `: ${failure.message}`
-      return unavailable(`the SPIRE agent has no certificate of ${identity} for the pods here${because}`)
-    }
-    return roots.has(svid.trustDomain)
-      ? unavailable(`the certificate of ${identity} expired at ${svid.notAfter.toISOString()}`)
-      : unavailable(`the SPIRE agent has no roots of the trust domain ${svid.trustDomain}`)
-  }
-
   function settle(): void {
     for (const identity of [...waiting.keys()]) {
-      if (current(identity) !== undefined || !undecided()) answer(identity)
+      if (held.current(identity) !== undefined || !held.isUndecided()) answer(identity)
     }
   }
 
   function answer(identity: string): void {
-    const { readers = [], stopTimer } = waiting.get(identity) ?? {}
-    waiting.delete(identity)
-    stopTimer?.()
-    const certificate = current(identity)
-    for (const { resolve, reject } of readers) certificate === undefined ? reject(why(identity)) : resolve(certificate)
+    const certificate = held.current(identity)
+    for (const { resolve, reject } of takeWaiters(identity)) {
+      if (certificate === undefined) reject(held.unavailable(identity))
+      else resolve(certificate)
+    }
   }
 
-  function readable(messages: readonly SvidMessage[]): ReadonlyMap<string, Svid> {
-    const svids = new Map<string, Svid>()
-    for (const message of messages) {
-      try {
-        const svid = readSvid(message)
-        // The first of several is the default.
-        if (!svids.has(svid.identity)) svids.set(svid.identity, svid)
-      } catch (error) {
-        problem(error as Error)
-      }
-    }
-    return svids
+  function takeWaiters(identity: string): readonly Waiter[] {
+    const { waiters = [], stopTimer } = waiting.get(identity) ?? {}
+    waiting.delete(identity)
+    stopTimer?.()
+    return waiters
   }
 
   function describe(identity: string): CertificateState {
-    const certificate = current(identity)
+    const certificate = held.current(identity)
     if (certificate !== undefined) return { identity, state: 'Available', certificate }
     return waiting.has(identity)
       ? { identity, state: 'Initializing' }
-      : { identity, state: 'Unavailable', error: why(identity) }
+      : { identity, state: 'Unavailable', error: held.unavailable(identity) }
   }
 
   return {
     follow(pod) {
-      const followed: Followed = { svids: new Map(), heard: false }
-      pods.add(followed)
+      const followed = held.addPod()
       const end = agent.svids(selectorsOf(pod), {
         update({ x509Svids }) {
-          failure = undefined
-          followed.svids = readable(x509Svids)
-          followed.heard = true
+          held.setSvids(followed, x509Svids)
           settle()
         },
         failed(error) {
-          // What it said before counts until it expires.
-          followed.heard = true
-          problem(error)
+          held.svidsFailed(followed, error)
           settle()
         }
       })
       return () => {
         end()
-        pods.delete(followed)
+        held.deletePod(followed)
         settle()
       }
     },
     certificate: identity =>
       new Promise((resolve, reject) => {
         if (closed) return reject(forgotten())
-        const certificate = current(identity)
+        const certificate = held.current(identity)
         if (certificate !== undefined) return resolve(certificate)
-        if (!undecided()) return reject(why(identity))
-        const { readers, stopTimer } = waiting.get(identity) ?? {
-          readers: [],
+        if (!held.isUndecided()) return reject(held.unavailable(identity))
+        const { waiters, stopTimer } = waiting.get(identity) ?? {
+          waiters: [],
           stopTimer: clock.after(patience, () => answer(identity))
         }
-        waiting.set(identity, { readers, stopTimer })
-        readers.push({ resolve, reject })
+        waiting.set(identity, { waiters, stopTimer })
+        waiters.push({ resolve, reject })
       }),
-    peek: current,
-    // Pods decide what is needed, not readers.
+    peek: identity => held.current(identity),
+    // Pods decide what is needed, not those who ask.
     forget: () => undefined,
-    dump: () => {
-      const identities = new Set([...waiting.keys(), ...[...pods].flatMap(({ svids }) => [...svids.keys()])])
-      return [...identities].sort().map(describe)
-    },
+    dump: () => [...new Set([...waiting.keys(), ...held.identities()])].sort().map(describe),
     close() {
       closed = true
       endBundles()
       agent.close()
-      for (const { readers, stopTimer } of waiting.values()) {
-        stopTimer()
-        for (const { reject } of readers) reject(forgotten())
+      for (const identity of [...waiting.keys()]) {
+        for (const { reject } of takeWaiters(identity)) reject(forgotten())
       }
-      waiting.clear()
     }
   }
 }
@@ -217,8 +137,3 @@ const selectorsOf = ({ uid, name, namespace, serviceAccount }: SpirePod): readon
     type: 'k8s',
     value
   }))
-
-const fingerprint = (roots: readonly string[]): string => createHash('sha256').update(roots.join()).digest('base64')
-
-const forgotten = (): CertificateError =>
-  new CertificateError('CERTIFICATE_FORGOTTEN', 'the identity is no longer needed')
