@@ -38,13 +38,7 @@ export {
   parseTrustedAccounts
 } from './node-authorization.ts'
 export { type SelfSignedRoot, selfSignedRoot } from './self-signed-root.ts'
-export {
-  type BundlesResponse,
-  delegatedIdentityDefinition,
-  type Selector,
-  type SvidMessage,
-  type SvidsResponse
-} from './spire/delegated-identity.ts'
+export type { BundlesResponse, Selector, SvidMessage, SvidsResponse } from './spire/delegated-identity.ts'
 export { connectSpireAgent, type SpireAgent, type Subscriber } from './spire/spire-agent.ts'
 export {
   createSpireCertificates,

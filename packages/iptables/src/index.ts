@@ -9,7 +9,7 @@
  */
 export { type CaptureBackend, type ChooseBackendOptions, chooseBackend } from './choose-backend.ts'
 export type { CaptureLog, RunProgram } from './commands.ts'
-export { defaultProbeAddresses, type Family, type ProbeAddresses, probeSetNames, type Table } from './constants.ts'
+export { defaultProbeAddresses, type Family, type ProbeAddresses, type Table } from './constants.ts'
 export { IptablesError, type IptablesErrorCode } from './errors.ts'
 export { hostRulePlan, type IptablesRule, podRulePlan, type RulePlan, restoreText } from './iptables-rules.ts'
 export { findKubeletUid } from './kubelet-uid.ts'

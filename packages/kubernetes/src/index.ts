@@ -21,7 +21,6 @@ export type {
 export type { ClusterAccess } from './cluster-access.ts'
 export { KubernetesError, type KubernetesErrorCode } from './errors.ts'
 export type { Gateway, GatewayAddress, GatewayClass, GatewayListener } from './gateway-objects.ts'
-export { type InClusterOptions, inClusterAccess } from './in-cluster.ts'
 export { createInformer } from './informer.ts'
 export type { Informer, InformerHandler, InformerOptions } from './informer-types.ts'
 export type {
@@ -41,7 +40,7 @@ export type {
   WorkloadEntrySpec,
   WorkloadSelector
 } from './istio-objects.ts'
-export { kubeConfigFromText, loadClusterAccess, loadKubeConfig } from './kubeconfig.ts'
+export { kubeConfigFromText, loadClusterAccess } from './kubeconfig.ts'
 export { type Labels, type LabelSelector, matchesLabelSelector } from './label-selector.ts'
 export type {
   AsJson,
@@ -85,7 +84,7 @@ export type {
   V1ValidatingWebhookConfiguration,
   V1Volume
 } from './objects.ts'
-export { apiVersionOf, collectionPath, objectPath, type Resource, resource } from './resource.ts'
+export { apiVersionOf, objectPath, type Resource, resource } from './resource.ts'
 export {
   authorizationPolicies,
   clusterRoleBindings,

@@ -14,15 +14,7 @@ export type {
   ServiceAccountMatchMessage,
   StringMatchMessage
 } from './messages/authorization-messages.ts'
-export {
-  addressTypeUrl,
-  authorizationTypeUrl,
-  decodeDeltaRequest,
-  decodeDeltaResponse,
-  discoveryServiceDefinition,
-  encodeDeltaRequest,
-  encodeDeltaResponse
-} from './messages/discovery-codec.ts'
+export { addressTypeUrl, authorizationTypeUrl, discoveryServiceDefinition } from './messages/discovery-codec.ts'
 export { clientConfigTypeUrl, decodeClientConfig, encodeClientConfig } from './messages/client-status-codec.ts'
 export type {
   ClientConfigMessage,

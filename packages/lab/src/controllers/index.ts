@@ -17,19 +17,6 @@ import { createPodGarbageController } from './pod-garbage-controller.ts'
 import { createReplicaSetController } from './replica-set-controller.ts'
 import { createScheduler } from './scheduler.ts'
 
-export type { Controller, ControllerOptions } from './controller.ts'
-export { createInformers, type Informers } from './informers.ts'
-export {
-  createDaemonSetController,
-  createDeploymentController,
-  createEndpointSliceController,
-  createPodGarbageController,
-  createReplicaSetController,
-  createRootCertificateController,
-  createScheduler,
-  createServiceAccountController
-}
-
 const factories: readonly ((options: ControllerOptions) => Controller)[] = [
   createServiceAccountController,
   createRootCertificateController,

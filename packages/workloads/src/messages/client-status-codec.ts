@@ -21,7 +21,7 @@ const configs: Codec<RawClientConfig> = codec('envoy.service.status.v3.ClientCon
 
 export const clientConfigTypeUrl = 'type.googleapis.com/envoy.service.status.v3.ClientConfig'
 
-/** One client of a control plane, as `istioctl proxy-status` reads it. */
+/** One client of a control plane, as its status service tells `istioctl proxy-status`. */
 export function encodeClientConfig({ node, genericXdsConfigs = [] }: ClientConfigMessage): Uint8Array {
   return configs.encode({
     ...(node && { node: rawNode(node) }),
@@ -33,6 +33,11 @@ export function encodeClientConfig({ node, genericXdsConfigs = [] }: ClientConfi
   })
 }
 
+/**
+ * The same, for who asks that service.
+ *
+ * @throws WorkloadsError WORKLOADS_UNDECODABLE
+ */
 export function decodeClientConfig(bytes: Uint8Array): ClientConfigMessage {
   const { node, genericXdsConfigs = [] } = configs.decode(bytes)
   return {
