@@ -5,10 +5,11 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Credential } from '@culvert/hbone'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { CutDuplex } from './cut-duplex.ts'
-import { type Level, openSockets, residentMemoryOf, startWatched, untilBackAt, type Witness } from './levels.ts'
+import { type Level, openSockets, residentMemoryOf, untilBackAt } from './levels.ts'
 import { type Mesh, skipReason, titled } from './mesh.ts'
 import { until } from './node.ts'
 import { credentialOf, openTunnel } from './stand-ins.ts'
+import { startWatched, type Witness } from './watched-mesh.ts'
 
 const peer = 'spiffe://cluster.local/ns/shop/sa/peer'
 const minutes = 60_000

@@ -3,20 +3,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listenSeqpacket, type SeqpacketSocket } from '@culvert/netns'
 import { Random } from '@culvert/testing'
-import { addressTypeUrl, encodeAddress, encodeDeltaResponse } from '@culvert/workloads'
+import { addressTypeUrl, discoveryServiceDefinition, encodeAddress } from '@culvert/workloads'
 import { describe, expect, it } from 'vitest'
-import { descriptorsOf, startWatched, witness } from './levels.ts'
+import { descriptorsOf } from './levels.ts'
 import { denyPrincipal, echo, roundTrip, skipReason, snapshotPod, startMesh, titled } from './mesh.ts'
 import { until } from './node.ts'
 import type { TestPod } from './pods.ts'
+import { startWatched, witness } from './watched-mesh.ts'
 
 describe.skipIf(skipReason)(titled('nonsense from the control plane'), () => {
   it('costs its stream, or a NACK, and no connection', async () => {
     const scene = await startWatched({})
     await using mesh = scene.mesh
     const address = (value: Uint8Array) => ({ name: 'bad', version: '1', resource: { typeUrl: addressTypeUrl, value } })
+    const { responseSerialize } = discoveryServiceDefinition.deltaAggregatedResources
     const response = (value: Uint8Array): Uint8Array =>
-      encodeDeltaResponse({ typeUrl: addressTypeUrl, nonce: 'x', resources: [address(value)] })
+      responseSerialize({ typeUrl: addressTypeUrl, nonce: 'x', resources: [address(value)] })
     const workload = encodeAddress({ workload: { uid: 'bad', name: 'bad', addresses: [Buffer.alloc(5)] } })
     const terminations = async (): Promise<number> => {
       const { body } = await mesh.node.http(15020, '/metrics')
