@@ -1,9 +1,9 @@
-import { isIP } from 'node:net'
 import { type DirectiveFilter, parseLogFilter } from '@culvert/telemetry'
 import type { WorkloadIdentity } from '@culvert/workloads'
 import { type CaSettings, readCa, readXds, type XdsSettings } from './control-plane-settings.ts'
 import { type DnsSettings, readDnsSettings } from './dns-settings.ts'
 import { invalidVariable, SettingError } from './errors.ts'
+import { type NodeSettings, readNode } from './node-settings.ts'
 import { readProxyConfig } from './proxy-config.ts'
 import { createSettingReader, type Environment, type SettingReader } from './reader.ts'
 import { readSockets, type SocketSettings } from './socket-settings.ts'
@@ -50,17 +50,6 @@ export interface Settings {
   readonly proxyMetadata: ReadonlyMap<string, string>
 }
 
-export interface NodeSettings {
-  readonly instanceIp: string
-  readonly podName: string
-  readonly podNamespace: string
-  /** ISTIO_META_* after the proxy configuration's metadata, then ISTIO_METAJSON_*. */
-  readonly metadata: ReadonlyMap<string, string>
-  readonly jsonMetadata: ReadonlyMap<string, unknown>
-  /** `NAME=VALUE` of those that hold no JSON: logged and skipped. */
-  readonly badJsonMetadata: readonly string[]
-}
-
 /** Facts about the machine that settings depend on. */
 export interface SettingFiles {
   readonly exists: (path: string) => boolean
@@ -79,13 +68,14 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
   const read = createSettingReader(environment)
   const proxyConfig = readProxyConfig({
     meshFile: files.read(meshPath),
-    proxyConfig: environment.get('PROXY_CONFIG') || undefined,
+    proxyConfig: read.text('PROXY_CONFIG') || undefined,
     environment: read.withPrefix('ISTIO_META_')
   })
   const dedicated = readDedicated(read)
   const enableProxy = read.boolean('ENABLE_PROXY') ?? true
+  const sockets = readSockets(read, dedicated === undefined)
   const dns = readDnsSettings(proxyConfig.metadata, {
-    ipv6: read.boolean('IPV6_ENABLED') ?? true,
+    ipv6: sockets.ipv6,
     randomCase: read.boolean('CULVERT_DNS_RANDOM_CASE') ?? false
   })
   const onDemand = read.boolean('XDS_ON_DEMAND') ?? false
@@ -95,27 +85,27 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
   if (!enableProxy && dns.addresses.length === 0) {
     throw new SettingError('ENABLE_PROXY=false and the DNS proxy is off: there is nothing to run')
   }
-  const authToken = environment.get('AUTH_TOKEN') ?? (files.exists(tokenPath) ? tokenPath : undefined)
-  const tls12 = environment.get('TLS12_ENABLED') === 'true'
-  const kubernetes = environment.get('KUBERNETES_SERVICE_HOST') !== undefined
+  const authToken = read.text('AUTH_TOKEN') ?? (files.exists(tokenPath) ? tokenPath : undefined)
+  const tls12 = read.text('TLS12_ENABLED') === 'true'
+  const kubernetes = read.text('KUBERNETES_SERVICE_HOST') !== undefined
   const istiod = kubernetes ? 'https://istiod.istio-system.svc:15012' : 'https://localhost:15012'
   const socks5 = read.boolean('UNSTABLE_ENABLE_SOCKS5') ?? false
 
   return {
     dedicated,
-    zdsPath: environment.get('INPOD_UDS') ?? '/var/run/ztunnel/ztunnel.sock',
-    sockets: readSockets(read, dedicated === undefined),
-    tls: { tls12, postQuantumOnly: environment.get('COMPLIANCE_POLICY') === 'pqc' },
-    crlPath: environment.get('CRL_PATH') || undefined,
+    zdsPath: read.text('INPOD_UDS') ?? '/var/run/ztunnel/ztunnel.sock',
+    sockets,
+    tls: { tls12, postQuantumOnly: read.text('COMPLIANCE_POLICY') === 'pqc' },
+    crlPath: read.text('CRL_PATH') || undefined,
     threads: readThreads(read, proxyConfig.concurrency, files.cpus),
     enableProxy,
     socks5,
     terminationDeadline: readDeadline(read),
-    network: environment.get('NETWORK') ?? '',
-    nodeName: environment.get('NODE_NAME'),
-    clusterId: proxyConfig.metadata.get('CLUSTER_ID') ?? environment.get('CLUSTER_ID') ?? 'Kubernetes',
-    clusterDomain: environment.get('CLUSTER_DOMAIN') ?? 'cluster.local',
-    preferredNamespace: environment.get('PREFERED_SERVICE_NAMESPACE'),
+    network: read.text('NETWORK') ?? '',
+    nodeName: read.text('NODE_NAME'),
+    clusterId: proxyConfig.metadata.get('CLUSTER_ID') ?? read.text('CLUSTER_ID') ?? 'Kubernetes',
+    clusterDomain: read.text('CLUSTER_DOMAIN') ?? 'cluster.local',
+    preferredNamespace: read.text('PREFERED_SERVICE_NAMESPACE'),
     xds: readXds(read, {
       istiod,
       discoveryAddress: proxyConfig.discoveryAddress,
@@ -124,7 +114,7 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
       tls12
     }),
     ca: readCa(read, { istiod, token: authToken, tls12, shared: dedicated === undefined }),
-    localConfig: readLocalConfig(environment),
+    localConfig: readLocalConfig(read),
     localConfigReload: readReload(read),
     limits: {
       connections: read.integer('CULVERT_MAX_CONNECTIONS') ?? 0,
@@ -142,13 +132,13 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     },
     localhostAppTunnel: read.boolean('LOCALHOST_APP_TUNNEL') ?? true,
     responseBaggage: read.boolean('ENABLE_RESPONSE_BAGGAGE') ?? true,
-    self: readSelf(environment),
-    trustDomain: environment.get('TRUST_DOMAIN') ?? 'cluster.local',
-    node: readNode(environment, read, proxyConfig.metadata),
+    self: readSelf(read),
+    trustDomain: read.text('TRUST_DOMAIN') ?? 'cluster.local',
+    node: readNode(read, proxyConfig.metadata),
     dns,
     ports: { admin: proxyConfig.proxyAdminPort ?? 15000, stats: proxyConfig.statsPort ?? 15020, readiness: 15021 },
-    log: readLog(environment),
-    istioVersion: environment.get('ISTIO_META_ISTIO_VERSION') ?? 'unknown',
+    log: readLog(read),
+    istioVersion: read.text('ISTIO_META_ISTIO_VERSION') ?? 'unknown',
     illegalPorts: new Set([15001, 15006, 15008, ...(socks5 ? [socks5Port] : [])]),
     proxyMetadata: proxyConfig.metadata
   }
@@ -176,9 +166,9 @@ function readDeadline(read: SettingReader): number {
   return Math.max(1, grace > 10 ? grace - 5 : grace - 1) * 1_000
 }
 
-function readLocalConfig(environment: Environment): Settings['localConfig'] {
-  const path = environment.get('LOCAL_XDS_PATH')
-  const text = environment.get('LOCAL_XDS')
+function readLocalConfig(read: SettingReader): Settings['localConfig'] {
+  const path = read.text('LOCAL_XDS_PATH')
+  const text = read.text('LOCAL_XDS')
   if (path !== undefined && text !== undefined)
     throw new SettingError('only one of LOCAL_XDS_PATH and LOCAL_XDS may be set')
   if (path !== undefined) return { path }
@@ -193,42 +183,16 @@ function readReload(read: SettingReader): boolean {
   return reload
 }
 
-function readSelf(environment: Environment): WorkloadIdentity | undefined {
-  const name = environment.get('POD_NAME')
-  const namespace = environment.get('POD_NAMESPACE')
-  const serviceAccount = environment.get('SERVICE_ACCOUNT')
+function readSelf(read: SettingReader): WorkloadIdentity | undefined {
+  const name = read.text('POD_NAME')
+  const namespace = read.text('POD_NAMESPACE')
+  const serviceAccount = read.text('SERVICE_ACCOUNT')
   if (name === undefined || namespace === undefined || serviceAccount === undefined) return undefined
   return { name, namespace, serviceAccount }
 }
 
-function readNode(environment: Environment, read: SettingReader, metadata: ReadonlyMap<string, string>): NodeSettings {
-  const jsonMetadata = new Map<string, unknown>()
-  const badJsonMetadata: string[] = []
-  for (const [name, text] of read.withPrefix('ISTIO_METAJSON_')) {
-    try {
-      jsonMetadata.set(name, JSON.parse(text))
-    } catch {
-      badJsonMetadata.push(`ISTIO_METAJSON_${name}=${text}`)
-    }
-  }
-  return {
-    instanceIp: readInstanceIp(read),
-    podName: environment.get('POD_NAME') ?? '',
-    podNamespace: environment.get('POD_NAMESPACE') ?? '',
-    metadata,
-    jsonMetadata,
-    badJsonMetadata
-  }
-}
-
-function readInstanceIp(read: SettingReader): string {
-  const ip = read.text('INSTANCE_IP') ?? '1.1.1.1'
-  if (isIP(ip) === 0) throw invalidVariable('INSTANCE_IP', ip, 'expected an IP address')
-  return ip
-}
-
-function readLog(environment: Environment): Settings['log'] {
-  const level = environment.get('RUST_LOG') ?? 'info'
+function readLog(read: SettingReader): Settings['log'] {
+  const level = read.text('RUST_LOG') ?? 'info'
   let filter: DirectiveFilter
   try {
     filter = parseLogFilter(`hickory_server::server=off,${level}`)
@@ -237,7 +201,7 @@ function readLog(environment: Environment): Settings['log'] {
   }
   return {
     filter,
-    json: environment.get('LOG_FORMAT') === 'json',
-    policiesAtInfo: environment.get('AUTHZ_POLICY_INFO_LOGGING') === 'true'
+    json: read.text('LOG_FORMAT') === 'json',
+    policiesAtInfo: read.text('AUTHZ_POLICY_INFO_LOGGING') === 'true'
   }
 }
