@@ -1,6 +1,6 @@
-import { ipBytes, ipFromBytes } from '../../model/ip.ts'
 import type { ApplicationTunnel, GatewayAddress, Locality, PortMap, Workload } from '../../model/workload.ts'
 import type { Pool } from './pool.ts'
+import { createRecordReader, createRecordWriter } from './record-bytes.ts'
 
 /**
  * A workload as bytes:
@@ -13,7 +13,7 @@ import type { Pool } from './pool.ts'
  *     hostname   length, UTF-8
  *     name       length, UTF-8; not there when the uid ends in it
  *
- * Lengths and numbers are LEB128. A record of nothing but a uid is a name without a workload.
+ * A record of nothing but a uid is a name without a workload.
  */
 export interface WorkloadRecords {
   /** Holds what it shares; good until the next call. */
@@ -59,55 +59,23 @@ const textFields = [
 const valueFields = 6
 
 export function createWorkloadRecords({ texts, values }: SharedValues): WorkloadRecords {
-  let scratch = Buffer.allocUnsafeSlow(4096)
-  let at = 0
-
-  function room(bytes: number): void {
-    if (at + bytes <= scratch.length) return
-    const bigger = Buffer.allocUnsafeSlow(Math.max(scratch.length * 2, at + bytes))
-    scratch.copy(bigger, 0, 0, at)
-    scratch = bigger
-  }
-
-  function writeNumber(value: number): void {
-    room(5)
-    while (value > 0x7f) {
-      scratch[at++] = (value & 0x7f) | 0x80
-      value >>>= 7
-    }
-    scratch[at++] = value
-  }
-
-  function writeText(text: string): void {
-    const length = Buffer.byteLength(text)
-    writeNumber(length)
-    room(length)
-    at += scratch.write(text, at)
-  }
-
-  function writeAddress(ip: string): void {
-    const bytes = ipBytes(ip)
-    writeNumber(bytes.length)
-    room(16)
-    scratch.set(bytes, at)
-    at += bytes.length
-  }
+  const writer = createRecordWriter()
 
   const holdJson = (json: string): number => values.hold(json, () => JSON.parse(json) as SharedValue)
 
   const writeShared = (value: SharedValue | undefined): void =>
-    writeNumber(value === undefined ? 0 : holdJson(JSON.stringify(value)))
+    writer.number(value === undefined ? 0 : holdJson(JSON.stringify(value)))
 
   const writeServices = (services: Services): void =>
-    writeNumber(services.size === 0 ? 0 : values.hold(servicesKey(services), () => services))
+    writer.number(services.size === 0 ? 0 : values.hold(servicesKey(services), () => services))
 
   return {
     encode(workload) {
-      at = 0
+      writer.begin()
       const { uid, name, locality, authorizationPolicies: policies } = workload
       const nameIsTail = uid.endsWith(`/${name}`)
-      writeText(uid)
-      writeNumber(
+      writer.text(uid)
+      writer.number(
         (workload.protocol === 'HBONE' ? flags.hbone : 0) |
           (workload.networkMode === 'HostNetwork' ? flags.hostNetwork : 0) |
           (workload.nativeTunnel ? flags.nativeTunnel : 0) |
@@ -116,7 +84,7 @@ export function createWorkloadRecords({ texts, values }: SharedValues): Workload
       )
       for (const field of textFields) {
         const text = workload[field]
-        writeNumber(text === '' ? 0 : texts.hold(text, () => text))
+        writer.number(text === '' ? 0 : texts.hold(text, () => text))
       }
       writeShared(isNowhere(locality) ? undefined : locality)
       writeShared(workload.waypoint)
@@ -124,32 +92,32 @@ export function createWorkloadRecords({ texts, values }: SharedValues): Workload
       writeShared(workload.applicationTunnel)
       writeShared(policies.length === 0 ? undefined : policies)
       writeServices(workload.services)
-      writeNumber(workload.capacity)
-      writeNumber(workload.workloadIps.length)
-      for (const ip of workload.workloadIps) writeAddress(ip)
-      writeText(workload.hostname)
-      if (!nameIsTail) writeText(name)
-      return scratch.subarray(0, at)
+      writer.number(workload.capacity)
+      writer.number(workload.workloadIps.length)
+      for (const ip of workload.workloadIps) writer.address(ip)
+      writer.text(workload.hostname)
+      if (!nameIsTail) writer.text(name)
+      return writer.written()
     },
 
     encodeName(uid) {
-      at = 0
-      writeText(uid)
-      return scratch.subarray(0, at)
+      writer.begin()
+      writer.text(uid)
+      return writer.written()
     },
 
     decode: record => decodeWorkload(record, { text: texts.get, value: values.get }),
 
     isName(record) {
-      const reader = createReader(record)
+      const reader = createRecordReader(record)
       reader.skip()
       return reader.atEnd()
     },
 
-    nameIn: record => createReader(record).text(),
+    nameIn: record => createRecordReader(record).text(),
 
     release(record) {
-      const reader = createReader(record)
+      const reader = createRecordReader(record)
       reader.skip()
       if (reader.atEnd()) return
       reader.number()
@@ -161,7 +129,7 @@ export function createWorkloadRecords({ texts, values }: SharedValues): Workload
 
 /** The workload of a record whose shared parts are found by number; undefined for a mere name. */
 export function decodeWorkload(record: Buffer, { text, value }: SharedLookup): Workload | undefined {
-  const reader = createReader(record)
+  const reader = createRecordReader(record)
   const uid = reader.text()
   if (reader.atEnd()) return undefined
   const flag = reader.number()
@@ -239,39 +207,4 @@ export function portsKey(ports: PortMap): string {
   let key = ''
   for (const [port, target] of ports) key += `${port}:${target},`
   return key
-}
-
-function createReader(record: Buffer) {
-  let at = 0
-  function number(): number {
-    let value = 0
-    let scale = 1
-    for (;;) {
-      const byte = record[at++]!
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return value
-      scale *= 128
-    }
-  }
-  return {
-    number,
-    text(): string {
-      const length = number()
-      if (length === 0) return ''
-      const start = at
-      at += length
-      return record.toString('utf8', start, at)
-    },
-    address(): string {
-      const length = number()
-      const start = at
-      at += length
-      return ipFromBytes(record.subarray(start, at))!
-    },
-    skip(): void {
-      const length = number()
-      at += length
-    },
-    atEnd: () => at >= record.length
-  }
 }
