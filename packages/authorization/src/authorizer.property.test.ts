@@ -7,16 +7,14 @@ import {
   type Rule,
   type StringMatch
 } from '@culvert/workloads'
-import { seeded } from '@culvert/testing'
+import { Random } from '@culvert/testing'
 import { expect, it } from 'vitest'
 import { createAuthorizer, type JudgedWorkload, type Verdict } from './authorizer.ts'
 import { type Connection, connectionFacts } from './connection-facts.ts'
 import { policyList } from './policy-list.ts'
 
-type Random = ReturnType<typeof seeded>
-const pick = <Value>(next: Random, values: readonly Value[]): Value => values[next(values.length)]!
-const few = <Value>(next: Random, make: () => Value): Value[] =>
-  next(4) ? [] : Array.from({ length: 1 + next(2) }, make)
+const few = <Value>(random: Random, make: () => Value): Value[] =>
+  random.below(4) ? [] : Array.from({ length: 1 + random.below(2) }, make)
 
 const namespaces = ['', 'a', 'ab', 'b']
 const accounts = ['x', 'y']
@@ -24,60 +22,63 @@ const domains = ['td', 'td2']
 const ips = ['10.1.2.3', '10.1.3.3', '10.200.0.1', 'fd00::1', 'fd00:1::1', '::ffff:10.1.2.3']
 const ports = [80, 81, 9000]
 
-function stringMatch(next: Random, values: readonly string[]): StringMatch {
-  const kind = pick(next, ['exact', 'exact', 'prefix', 'suffix', 'presence'] as const)
-  const value = pick(next, values)
+function stringMatch(random: Random, values: readonly string[]): StringMatch {
+  const kind = random.pick(['exact', 'exact', 'prefix', 'suffix', 'presence'] as const)
+  const value = random.pick(values)
   if (kind === 'presence') return { kind }
   if (kind === 'exact') return { kind, value }
-  const length = next(value.length + 1)
+  const length = random.below(value.length + 1)
   return { kind, value: kind === 'prefix' ? value.slice(0, length) : value.slice(length) }
 }
 
 const principals = domains.flatMap(td => namespaces.flatMap(ns => accounts.map(sa => `${td}/ns/${ns}/sa/${sa}`)))
 
-function randomMatch(next: Random): Match {
-  const namespace = (): StringMatch => stringMatch(next, namespaces)
-  const principal = (): StringMatch => stringMatch(next, principals)
-  const account = () => ({ namespace: pick(next, namespaces), serviceAccount: pick(next, accounts) })
+function randomMatch(random: Random): Match {
+  const namespace = (): StringMatch => stringMatch(random, namespaces)
+  const principal = (): StringMatch => stringMatch(random, principals)
+  const account = () => ({ namespace: random.pick(namespaces), serviceAccount: random.pick(accounts) })
   const cidr = (): Cidr => {
-    const ip = pick(next, ips)
-    return { ip, prefixLength: next((ip.includes(':') ? 128 : 32) + 1) }
+    const ip = random.pick(ips)
+    return { ip, prefixLength: random.below((ip.includes(':') ? 128 : 32) + 1) }
   }
-  const port = (): number => pick(next, ports)
+  const port = (): number => random.pick(ports)
   return {
-    namespaces: few(next, namespace),
-    notNamespaces: few(next, namespace),
-    principals: few(next, principal),
-    notPrincipals: few(next, principal),
-    serviceAccounts: few(next, account),
-    notServiceAccounts: few(next, account),
-    sourceIps: few(next, cidr),
-    notSourceIps: few(next, cidr),
-    destinationIps: few(next, cidr),
-    notDestinationIps: few(next, cidr),
-    destinationPorts: few(next, port),
-    notDestinationPorts: few(next, port)
+    namespaces: few(random, namespace),
+    notNamespaces: few(random, namespace),
+    principals: few(random, principal),
+    notPrincipals: few(random, principal),
+    serviceAccounts: few(random, account),
+    notServiceAccounts: few(random, account),
+    sourceIps: few(random, cidr),
+    notSourceIps: few(random, cidr),
+    destinationIps: few(random, cidr),
+    notDestinationIps: few(random, cidr),
+    destinationPorts: few(random, port),
+    notDestinationPorts: few(random, port)
   }
 }
 
 const list = <Value>(length: number, make: () => Value): Value[] => Array.from({ length }, make)
 
-const randomPolicy = (next: Random, name: string): Authorization => ({
+const randomPolicy = (random: Random, name: string): Authorization => ({
   name,
-  namespace: pick(next, ['shop', 'shop', 'root', '']),
-  scope: pick(next, ['Global', 'Namespace', 'WorkloadSelector']),
-  action: pick(next, ['Allow', 'Deny']),
-  dryRun: next(4) === 0,
-  rules: list(next(3), (): Rule => list(next(3), () => list(next(3), () => randomMatch(next))))
+  namespace: random.pick(['shop', 'shop', 'root', '']),
+  scope: random.pick(['Global', 'Namespace', 'WorkloadSelector']),
+  action: random.pick(['Allow', 'Deny']),
+  dryRun: random.below(4) === 0,
+  rules: list(
+    random.below(3),
+    (): Rule => list(random.below(3), () => list(random.below(3), () => randomMatch(random)))
+  )
 })
 
-function randomConnection(next: Random): Connection {
-  const identity: SpiffeId | undefined = next(3)
-    ? { trustDomain: pick(next, domains), namespace: pick(next, namespaces), serviceAccount: pick(next, accounts) }
+function randomConnection(random: Random): Connection {
+  const identity: SpiffeId | undefined = random.below(3)
+    ? { trustDomain: random.pick(domains), namespace: random.pick(namespaces), serviceAccount: random.pick(accounts) }
     : undefined
   return {
-    source: { ip: pick(next, ips) },
-    destination: { ip: pick(next, ips), port: pick(next, ports) },
+    source: { ip: random.pick(ips) },
+    destination: { ip: random.pick(ips), port: random.pick(ports) },
     ...(identity && { identity })
   }
 }
@@ -160,22 +161,22 @@ function check(verdict: Verdict, plain: ReturnType<typeof plainVerdict>): void {
 }
 
 it.each([1, 2, 3, 4])('comes to the verdict of the specification, whatever the policies (%i)', seed => {
-  const next = seeded(seed)
+  const random = new Random(seed)
   const store = createPolicyStore()
   const authorizer = createAuthorizer(store)
   const known = new Map<string, Authorization>()
   const verdicts = { true: 0, false: 0 }
   const names: JudgedWorkload['authorizationPolicies'][] = [[], ['shop/p1', 'root/p2', 'shop/none'], ['/p3', 'root/p4']]
   for (let round = 0; round < 150; round++) {
-    const changed = list(1 + next(3), () => randomPolicy(next, `p${next(8)}`))
+    const changed = list(1 + random.below(3), () => randomPolicy(random, `p${random.below(8)}`))
     const updates = changed.map(policy => [`${policy.namespace}/${policy.name}`, policy] as const)
-    const removals = [...known.keys()].filter(() => next(4) === 0)
+    const removals = [...known.keys()].filter(() => random.below(4) === 0)
     store.apply({ updates, removals })
     for (const [key, policy] of updates) known.set(key, policy)
     for (const key of removals) known.delete(key)
     for (let i = 0; i < 30; i++) {
-      const connection = randomConnection(next)
-      const workload = { namespace: pick(next, ['shop', 'root', 'other']), authorizationPolicies: pick(next, names) }
+      const connection = randomConnection(random)
+      const workload = { namespace: random.pick(['shop', 'root', 'other']), authorizationPolicies: random.pick(names) }
       const plain = plainVerdict([...known.values()], workload, connection)
       const verdict = authorizer.evaluate(workload, connection)
       check(verdict, plain)
@@ -193,12 +194,12 @@ it.each([1, 2, 3, 4])('comes to the verdict of the specification, whatever the p
 })
 
 it.each([5, 6, 7])('finds among hundreds of policies those that the specification does, in order (%i)', seed => {
-  const next = seeded(seed)
-  const policies = list(400, () => randomPolicy(next, 'p'))
+  const random = new Random(seed)
+  const policies = list(400, () => randomPolicy(random, 'p'))
   const { hits, firstHit } = policyList(policies)
   let found = 0
   for (let round = 0; round < 60; round++) {
-    const connection = randomConnection(next)
+    const connection = randomConnection(random)
     const wanted = policies.filter(policy => policySays(policy, connection))
     const facts = connectionFacts(connection)
     expect(hits(facts)).toEqual(wanted)

@@ -7,4 +7,4 @@
 export { accepted, assertPlainText, defaultMaxBytes, type FuzzTarget, tryOut } from './fuzz-target.ts'
 export { mutate, type Mutable } from './mutate.ts'
 export { mutateProtobuf } from './mutate-protobuf.ts'
-export { Random, seeded, seededRandom } from './random.ts'
+export { Random, seededRandom } from './random.ts'

@@ -42,12 +42,6 @@ export class Random {
   }
 }
 
-/** `Random.below` of a new generator, for tests that ask for nothing else. */
-export function seeded(seed: number): (limit: number) => number {
-  const random = new Random(seed)
-  return limit => random.below(limit)
-}
-
 /** Of CULVERT_SEED, else of the clock; printed, for the log of a run that fails. */
 export function seededRandom(name: string): Random {
   const given = process.env.CULVERT_SEED

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parse, parseDocument } from 'yaml'
-import { seeded } from '@culvert/testing'
+import { Random } from '@culvert/testing'
 import { blockItems } from './block-items.ts'
 import { blockValue, notSimple } from './block-value.ts'
 
@@ -73,7 +73,7 @@ describe('a block value', () => {
   })
 
   describe('never has another opinion', () => {
-    const next = seeded(7)
+    const random = new Random(7)
     const pieces = [
       '- ',
       '-',
@@ -149,12 +149,12 @@ describe('a block value', () => {
     ]
     /** Mappings of eight keys and more are remembered, and the next that begins alike is expected to be like them. */
     const alike = (): string => {
-      const keys = 'abcdefghijkl'.slice(0, 7 + next(6)).split('')
-      for (let left = next(3); left > 0; left--) {
-        const at = next(keys.length)
-        const change = next(4)
+      const keys = 'abcdefghijkl'.slice(0, 7 + random.below(6)).split('')
+      for (let left = random.below(3); left > 0; left--) {
+        const at = random.below(keys.length)
+        const change = random.below(4)
         if (change === 0) keys.splice(at, 1)
-        else if (change === 1) keys.splice(at, 0, 'abcdefghijklm80'[next(15)]!)
+        else if (change === 1) keys.splice(at, 0, 'abcdefghijklm80'[random.below(15)]!)
         else if (change === 2) keys.push(keys[at]!)
         else keys.splice(at, 1, ...keys.splice(at + 1, 1), keys[at]!)
       }
@@ -167,16 +167,16 @@ describe('a block value', () => {
         ' {80: 90}',
         `\n    ${keys.map(key => `${key}: 1`).join('\n    ')}`
       ]
-      return keys.map(key => `${key}:${values[next(values.length)]}\n  `).join('')
+      return keys.map(key => `${key}:${values[random.below(values.length)]}\n  `).join('')
     }
     const pieced = (): string => {
       let text = ''
-      for (let left = 1 + next(6); left > 0; left--) text += pieces[next(pieces.length)]
+      for (let left = 1 + random.below(6); left > 0; left--) text += pieces[random.below(pieces.length)]
       return text
     }
     const indented = (): string => {
       let text = ''
-      for (let left = 1 + next(6); left > 0; left--) text += `${good[next(good.length)]}\n${' '.repeat(2 * next(3))}`
+      for (let left = 1 + random.below(6); left > 0; left--) text += `${good[random.below(good.length)]}\n${' '.repeat(2 * random.below(3))}`
       return text
     }
     it.each([

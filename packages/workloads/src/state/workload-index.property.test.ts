@@ -1,12 +1,10 @@
 import { expect, it } from 'vitest'
 import type { PortMap, Service, ServiceEndpoint, Workload } from '../model/workload.ts'
 import { aService, aWorkload } from '../testing/fixtures.ts'
-import { seeded } from '@culvert/testing'
+import { Random } from '@culvert/testing'
 import { type AddressChanges, type AddressUpdate, createWorkloadIndex, type WorkloadIndex } from './workload-index.ts'
 
-type Random = ReturnType<typeof seeded>
-const pick = <Value>(next: Random, values: readonly Value[]): Value => values[next(values.length)]!
-const some = <Value>(next: Random, values: readonly Value[]): Value[] => values.filter(() => next(3) === 0)
+const some = <Value>(random: Random, values: readonly Value[]): Value[] => values.filter(() => random.below(3) === 0)
 
 const uids = Array.from({ length: 30 }, (_, i) => (i % 3 === 0 ? `c/entry/${i}` : `c//Pod/ns${i % 2}/p${i}`))
 const ips = ['10.0.0.1', '10.0.0.2', '10.0.0.255', 'fd00::1', '::ffff:10.0.0.1']
@@ -27,50 +25,52 @@ const portMaps: readonly PortMap[] = [
   ])
 ]
 
-function randomWorkload(next: Random): Workload {
+function randomWorkload(random: Random): Workload {
   return aWorkload({
-    uid: pick(next, uids),
-    ...(next(2) ? { name: pick(next, names) } : {}),
-    namespace: pick(next, namespaces),
-    serviceAccount: pick(next, accounts),
-    trustDomain: pick(next, ['', 'td']),
-    workloadIps: some(next, ips),
-    hostname: pick(next, hostnames),
-    network: pick(next, networks),
-    node: pick(next, nodes),
-    protocol: pick(next, ['TCP', 'HBONE']),
-    networkMode: pick(next, ['Standard', 'Standard', 'HostNetwork']),
-    status: pick(next, ['Healthy', 'Healthy', 'Unhealthy']),
-    nativeTunnel: next(2) === 0,
-    capacity: pick(next, [0, 1, 300, 0xffff_ffff]),
-    authorizationPolicies: some(next, ['ns0/a', 'ns1/b']),
-    locality: pick(next, [
+    uid: random.pick(uids),
+    ...(random.below(2) ? { name: random.pick(names) } : {}),
+    namespace: random.pick(namespaces),
+    serviceAccount: random.pick(accounts),
+    trustDomain: random.pick(['', 'td']),
+    workloadIps: some(random, ips),
+    hostname: random.pick(hostnames),
+    network: random.pick(networks),
+    node: random.pick(nodes),
+    protocol: random.pick(['TCP', 'HBONE']),
+    networkMode: random.pick(['Standard', 'Standard', 'HostNetwork']),
+    status: random.pick(['Healthy', 'Healthy', 'Unhealthy']),
+    nativeTunnel: random.below(2) === 0,
+    capacity: random.pick([0, 1, 300, 0xffff_ffff]),
+    authorizationPolicies: some(random, ['ns0/a', 'ns1/b']),
+    locality: random.pick([
       { region: '', zone: '', subzone: '' },
       { region: 'r', zone: 'z', subzone: '' }
     ]),
-    services: new Map(some(next, keys).map(key => [key, pick(next, portMaps)])),
-    ...(next(3) ? {} : { waypoint: { destination: { network: 'n', ip: '10.1.1.1' }, hboneMtlsPort: 15008 } }),
-    ...(next(3) ? {} : { networkGateway: { destination: { namespace: 'x', hostname: 'gw' }, hboneMtlsPort: 1 } }),
-    ...(next(3) ? {} : { applicationTunnel: { protocol: 'PROXY', port: 80 } })
+    services: new Map(some(random, keys).map(key => [key, random.pick(portMaps)])),
+    ...(random.below(3) ? {} : { waypoint: { destination: { network: 'n', ip: '10.1.1.1' }, hboneMtlsPort: 15008 } }),
+    ...(random.below(3)
+      ? {}
+      : { networkGateway: { destination: { namespace: 'x', hostname: 'gw' }, hboneMtlsPort: 1 } }),
+    ...(random.below(3) ? {} : { applicationTunnel: { protocol: 'PROXY', port: 80 } })
   })
 }
 
 type ServiceUpdate = Extract<AddressUpdate, { kind: 'service' }>['service']
 
-function randomService(next: Random): ServiceUpdate {
-  const healthPolicy = pick(next, ['OnlyHealthy', 'AllowAll'] as const)
+function randomService(random: Random): ServiceUpdate {
+  const healthPolicy = random.pick(['OnlyHealthy', 'AllowAll'] as const)
   const own = new Map<string, ServiceEndpoint>(
-    next(4)
+    random.below(4)
       ? []
-      : some(next, [...uids, 'nobody']).map(uid => [
+      : some(random, [...uids, 'nobody']).map(uid => [
           uid,
-          { workloadUid: uid, port: pick(next, portMaps), status: 'Healthy' }
+          { workloadUid: uid, port: random.pick(portMaps), status: 'Healthy' }
         ])
   )
   return {
     ...aService({
-      hostname: pick(next, serviceHosts),
-      namespace: pick(next, namespaces),
+      hostname: random.pick(serviceHosts),
+      namespace: random.pick(namespaces),
       loadBalancer: { routingPreferences: [], mode: 'Standard', healthPolicy }
     }),
     endpoints: own
@@ -193,18 +193,18 @@ function compare(index: WorkloadIndex, reference: ReturnType<typeof createRefere
 }
 
 it.each([1, 2, 3, 4, 5, 6])('answers like plain maps do, whatever the changes (%i)', seed => {
-  const next = seeded(seed)
+  const random = new Random(seed)
   const index = createWorkloadIndex({ localNode: 'here' })
   const reference = createReference()
   for (let round = 0; round < 60; round++) {
     const updates = Array.from(
-      { length: next(12) },
+      { length: random.below(12) },
       (): AddressUpdate =>
-        next(4)
-          ? { kind: 'workload', workload: randomWorkload(next) }
-          : { kind: 'service', service: randomService(next) }
+        random.below(4)
+          ? { kind: 'workload', workload: randomWorkload(random) }
+          : { kind: 'service', service: randomService(random) }
     )
-    const changes = { updates, removals: [...some(next, some(next, uids)), ...some(next, some(next, keys))] }
+    const changes = { updates, removals: [...some(random, some(random, uids)), ...some(random, some(random, keys))] }
     index.apply(changes)
     reference.apply(changes)
     compare(index, reference)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seeded } from '@culvert/testing'
+import { Random } from '@culvert/testing'
 import { createPool } from './pool.ts'
 import { createRecordArena } from './record-arena.ts'
 import { createSlotTable, hashOf } from './slot-table.ts'
@@ -7,16 +7,16 @@ import { createViewCache } from './view-cache.ts'
 
 describe('a record arena', () => {
   it('keeps what was written last through any number of holes', () => {
-    const next = seeded(1)
+    const random = new Random(1)
     const arena = createRecordArena({ chunkBytes: 256 })
     const expected = new Map<number, Buffer>()
     for (let step = 0; step < 20_000; step++) {
-      const id = next(3) ? next(40) : next(3_000)
-      if (next(3) === 0) {
+      const id = random.below(3) ? random.below(40) : random.below(3_000)
+      if (random.below(3) === 0) {
         arena.remove(id)
         expected.delete(id)
       } else {
-        const bytes = Buffer.alloc(next(50) === 0 ? 1_000 : next(60), next(256))
+        const bytes = Buffer.alloc(random.below(50) === 0 ? 1_000 : random.below(60), random.below(256))
         arena.write(id, bytes)
         expected.set(id, bytes)
       }
@@ -34,13 +34,13 @@ describe('a record arena', () => {
 })
 
 it('a slot table finds what was added under a hash, collisions and all', () => {
-  const next = seeded(2)
+  const random = new Random(2)
   const table = createSlotTable()
   const expected = new Map<number, Set<number>>()
   for (let step = 0; step < 20_000; step++) {
     // Neighbouring and equal hashes, negative ones among them.
-    const hash = next(40) - 20
-    const slot = next(8) + 10 * (hash + 20)
+    const hash = random.below(40) - 20
+    const slot = random.below(8) + 10 * (hash + 20)
     const slots = expected.get(hash) ?? new Set()
     expected.set(hash, slots)
     if (slots.has(slot)) {
