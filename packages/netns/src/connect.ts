@@ -3,28 +3,18 @@ import net from 'node:net'
 import * as native from '@culvert/native-netns'
 import { type Address, familyOf, formatAddress } from './address.ts'
 import { NetnsError, systemError } from './errors.ts'
+import { setKeepalive, type DeadPeerOptions } from './keepalive.ts'
 import type { Netns } from './netns.ts'
 
 const { constants } = native
 
-export interface KeepaliveOptions {
-  /** Milliseconds, rounded up to whole seconds as the kernel counts them. */
-  idle: number
-  /** Milliseconds, rounded up to whole seconds. */
-  interval: number
-  retries: number
-}
-
-export interface ConnectOptions {
+export interface ConnectOptions extends DeadPeerOptions {
   /** SO_MARK; 0 or absent: none. */
   mark?: number
   /** Source IP to take, though it need not be an address of this namespace. A refusal goes to `onWarning`. */
   from?: string
   /** Milliseconds; absent: as long as the kernel tries. */
   timeout?: number
-  keepalive?: KeepaliveOptions
-  /** TCP_USER_TIMEOUT = idle + retries × interval of `keepalive`. */
-  userTimeout?: boolean
   allowHalfOpen?: boolean
   signal?: AbortSignal
   onWarning?: (warning: NetnsError) => void
@@ -88,28 +78,13 @@ function makeSocket(netns: Netns | undefined, to: Address, options: ConnectOptio
     fd = native.socket(netns === undefined ? -1 : netns.fd, family, constants.SOCK_STREAM)
     native.setsockopt(fd, constants.SOL_TCP, constants.TCP_NODELAY, 1)
     if (options.mark) native.setsockopt(fd, constants.SOL_SOCKET, constants.SO_MARK, options.mark)
-    if (options.keepalive !== undefined) setKeepalive(fd, options.keepalive, options.userTimeout ?? false)
+    setKeepalive(fd, options)
     if (options.from !== undefined) bindForeign(fd, family, options.from, options.onWarning)
     return fd
   } catch (error) {
     if (fd >= 0) fs.closeSync(fd)
     throw systemError(`make a socket for ${formatAddress(to)}`, error)
   }
-}
-
-/** docs/spec/zds.md 4.3: failures to set these are ignored; a connection without them still works. */
-function setKeepalive(fd: number, keepalive: KeepaliveOptions, userTimeout: boolean): void {
-  const set = (level: number, name: number, value: number): void => {
-    try {
-      native.setsockopt(fd, level, name, value)
-    } catch {}
-  }
-  set(constants.SOL_SOCKET, constants.SO_KEEPALIVE, 1)
-  set(constants.SOL_TCP, constants.TCP_KEEPIDLE, Math.ceil(keepalive.idle / 1000))
-  set(constants.SOL_TCP, constants.TCP_KEEPINTVL, Math.ceil(keepalive.interval / 1000))
-  set(constants.SOL_TCP, constants.TCP_KEEPCNT, keepalive.retries)
-  if (!userTimeout) return
-  set(constants.SOL_TCP, constants.TCP_USER_TIMEOUT, keepalive.idle + keepalive.retries * keepalive.interval)
 }
 
 function bindForeign(fd: number, family: number, from: string, warn: ConnectOptions['onWarning']): void {

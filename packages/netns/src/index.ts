@@ -7,8 +7,9 @@
  *     const addresses = inNetns(pod, () => os.networkInterfaces())
  */
 export { type Address, formatAddress, unmapAddress } from './address.ts'
-export { type ConnectOptions, connectTcp, type KeepaliveOptions } from './connect.ts'
+export { type ConnectOptions, connectTcp } from './connect.ts'
 export { NetnsError, type NetnsErrorCode } from './errors.ts'
+export type { KeepaliveOptions, DeadPeerOptions } from './keepalive.ts'
 export { bindUdp, type ListenOptions, listenTcp } from './listen.ts'
 export {
   createNetns,

@@ -2,11 +2,13 @@ import fs from 'node:fs'
 import * as native from '@culvert/native-netns'
 import { type Address, familyOf, formatAddress } from './address.ts'
 import { type NetnsError, systemError } from './errors.ts'
+import { setKeepalive, type DeadPeerOptions } from './keepalive.ts'
 import type { Netns } from './netns.ts'
 
 const { constants } = native
 
-export interface ListenOptions {
+/** Accepted sockets inherit what detects dead peers. */
+export interface ListenOptions extends DeadPeerOptions {
   ip: string
   port: number
   /** SO_MARK; 0 or absent: none. */
@@ -34,6 +36,7 @@ export function listenTcp(netns: Netns | undefined, options: ListenOptions): { f
       options.onWarning?.(systemError(`let ${formatAddress(options)} be shared`, error))
     }
     const isTransparent = transparent !== 'never' && setTransparent(fd, transparent === 'require')
+    setKeepalive(fd, options)
     native.bindInet(fd, options.ip, options.port)
     native.listen(fd, backlog)
     return { fd, transparent: isTransparent }

@@ -169,6 +169,7 @@ describe.skipIf(notRoot)('network namespaces (skipped unless root)', () => {
     })
     expect(transparent).toBe(true)
     expect(getsockopt(fd, constants.SOL_SOCKET, constants.SO_MARK)).toBe(1337)
+    expect(getsockopt(fd, constants.SOL_SOCKET, constants.SO_KEEPALIVE)).toBe(0)
     expect(getsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEPORT)).toBe(1)
     expect(getsockopt(fd, constants.SOL_SOCKET, constants.SO_REUSEADDR)).toBe(0)
     expect(getsockopt(fd, constants.SOL_IP, constants.IP_TRANSPARENT)).toBe(1)
@@ -197,7 +198,7 @@ describe.skipIf(notRoot)('network namespaces (skipped unless root)', () => {
   })
 
   it('connects with mark, keepalive and half-open streams', async () => {
-    await using server = await serve()
+    await using server = await serve({ keepalive: { idle: 20_001, interval: 500, retries: 3 } })
     const socket = await connectTcp(
       pod,
       { ip: '10.66.0.1', port: server.port },
@@ -209,16 +210,19 @@ describe.skipIf(notRoot)('network namespaces (skipped unless root)', () => {
         timeout: 5000
       }
     )
-    const fd = fdOf(socket)
-    const tcp = (name: number): number => getsockopt(fd, constants.SOL_TCP, name)
-    expect(getsockopt(fd, constants.SOL_SOCKET, constants.SO_MARK)).toBe(1337)
-    expect(getsockopt(fd, constants.SOL_SOCKET, constants.SO_KEEPALIVE)).toBe(1)
-    expect([tcp(constants.TCP_KEEPIDLE), tcp(constants.TCP_KEEPINTVL), tcp(constants.TCP_KEEPCNT)]).toEqual([
-      180, 180, 9
-    ])
-    expect(tcp(constants.TCP_USER_TIMEOUT)).toBe(1_800_000)
-    expect(tcp(constants.TCP_NODELAY)).not.toBe(0)
+    const tcp = (of: net.Socket, name: number): number => getsockopt(fdOf(of), constants.SOL_TCP, name)
+    const deadPeerOptions = (of: net.Socket) => [
+      getsockopt(fdOf(of), constants.SOL_SOCKET, constants.SO_KEEPALIVE),
+      tcp(of, constants.TCP_KEEPIDLE),
+      tcp(of, constants.TCP_KEEPINTVL),
+      tcp(of, constants.TCP_KEEPCNT),
+      tcp(of, constants.TCP_USER_TIMEOUT)
+    ]
+    expect(getsockopt(fdOf(socket), constants.SOL_SOCKET, constants.SO_MARK)).toBe(1337)
+    expect(deadPeerOptions(socket)).toEqual([1, 180, 180, 9, 1_800_000])
+    expect(tcp(socket, constants.TCP_NODELAY)).not.toBe(0)
     const peer = await server.accepted
+    expect(deadPeerOptions(peer)).toEqual([1, 21, 1, 3, 0])
     // The peer ends first; this side can still answer.
     peer.end('bye')
     const [chunk] = await once(socket, 'data')

@@ -1,6 +1,5 @@
 import net from 'node:net'
-import { connectTcp, listenTcp, type Netns } from '@culvert/netns'
-import { constants, setsockopt } from '@culvert/native-netns'
+import { connectTcp, listenTcp, type Netns, type DeadPeerOptions } from '@culvert/netns'
 import type { Endpoint, ListenerRole, SocketSettings } from '../../data-path.ts'
 import { TunnelError } from '../../errors.ts'
 import type { TunnelLog } from '../../log.ts'
@@ -29,7 +28,7 @@ export class PodSockets {
 
   /** Connections come paused, so that what the client already sent stays in the kernel until it is wanted. */
   async listen(role: ListenerRole, { ip, port }: Endpoint): Promise<BoundListener> {
-    const { listenerMark, reusePort, originalSource, keepalive } = this.#settings
+    const { listenerMark, reusePort, originalSource } = this.#settings
     try {
       const { fd, transparent } = listenTcp(this.#netns, {
         ip,
@@ -38,10 +37,10 @@ export class PodSockets {
         reusePort,
         transparent: originalSource,
         backlog: BACKLOG,
+        // The peer of a tunnel is watched by PINGs instead.
+        ...(role === 'inbound-hbone' ? {} : this.#deadPeer()),
         onWarning: warning => this.#log.warn(warning.message)
       })
-      // Accepted sockets inherit these. The peer of a tunnel is watched by PINGs instead.
-      if (keepalive !== undefined && role !== 'inbound-hbone') setKeepalive(fd, this.#settings)
       const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
@@ -64,34 +63,20 @@ export class PodSockets {
     to: Endpoint,
     options: { readonly from?: string | undefined; readonly signal?: AbortSignal | undefined }
   ): Promise<net.Socket> {
-    const { mark, keepalive, userTimeout, connectTimeout } = this.#settings
+    const { mark, connectTimeout } = this.#settings
     return connectTcp(this.#netns, to, {
       mark,
-      userTimeout,
       timeout: connectTimeout,
       allowHalfOpen: true,
       onWarning: warning => this.#log.warn(warning.message),
-      ...(keepalive === undefined ? {} : { keepalive }),
+      ...this.#deadPeer(),
       ...(options.from === undefined ? {} : { from: options.from }),
       ...(options.signal === undefined ? {} : { signal: options.signal })
     })
   }
-}
 
-/** Failures are ignored: a connection without these options still works. */
-function setKeepalive(fd: number, { keepalive, userTimeout }: SocketSettings): void {
-  if (keepalive === undefined) return
-  const { idle, interval, retries } = keepalive
-  const options: readonly (readonly [number, number, number])[] = [
-    [constants.SOL_SOCKET, constants.SO_KEEPALIVE, 1],
-    [constants.SOL_TCP, constants.TCP_KEEPIDLE, Math.ceil(idle / 1000)],
-    [constants.SOL_TCP, constants.TCP_KEEPINTVL, Math.ceil(interval / 1000)],
-    [constants.SOL_TCP, constants.TCP_KEEPCNT, retries],
-    ...(userTimeout ? [[constants.SOL_TCP, constants.TCP_USER_TIMEOUT, idle + retries * interval] as const] : [])
-  ]
-  for (const [level, name, value] of options) {
-    try {
-      setsockopt(fd, level, name, value)
-    } catch {}
+  #deadPeer(): DeadPeerOptions {
+    const { keepalive, userTimeout } = this.#settings
+    return keepalive === undefined ? {} : { keepalive, userTimeout }
   }
 }
