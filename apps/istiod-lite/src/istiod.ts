@@ -1,21 +1,20 @@
-import { authorizeNode, createCertificateHandler } from '@culvert/certificates'
+import { systemClock } from '@culvert/clock'
 import type { KubernetesClient } from '@culvert/kubernetes'
 import type { Log } from '@culvert/telemetry'
-import type { Metadata } from '@grpc/grpc-js'
-import { authenticate, clusterIdOf } from './authority/authenticate.ts'
+import { authenticate } from './authority/authenticate.ts'
 import type { AuthorityState } from './authority/authority-state.ts'
 import type { Caller } from './authority/caller.ts'
-import { startRootPublisher } from './authority/root-publisher.ts'
+import { answerCertificateRequests } from './authority/certificate-requests.ts'
+import { followAuthority } from './authority/follow-authority.ts'
 import { servingIdentity, startAuthority } from './authority/start-authority.ts'
 import { createTokenAuthenticator } from './authority/token-authenticator.ts'
-import { systemClock } from '@culvert/clock'
 import { createDebounce } from './discovery/debounce.ts'
 import { createDiscoveryService } from './discovery/discovery-service.ts'
 import { createElections } from './election/elections.ts'
 import { createInventory } from './inventory/inventory.ts'
 import { createIstiodMetrics } from './monitoring/metrics.ts'
 import { httpRoutes, type MonitoringOptions, monitoringRoutes } from './monitoring/monitoring-routes.ts'
-import { clientCertificate, createGrpcServers } from './servers/grpc-servers.ts'
+import { type AuthenticatedCall, clientCertificate, createGrpcServers } from './servers/grpc-servers.ts'
 import { type HttpEndpoint, startHttpEndpoint } from './servers/http-endpoint.ts'
 import type { ListenAddress } from './settings/arguments.ts'
 import type { Settings } from './settings/settings.ts'
@@ -80,9 +79,7 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     trustDomain: identityDomain,
     clock
   })
-  async function authenticateCall(
-    call: { metadata: Metadata } & Parameters<typeof clientCertificate>[0]
-  ): Promise<Caller | undefined> {
+  async function authenticateCall(call: AuthenticatedCall): Promise<Caller | undefined> {
     const verdict = await authenticate({ certificate: clientCertificate(call), metadata: call.metadata }, tokens)
     if (verdict.accepted) return verdict.caller
     log.scope('security').warn(`authentication failed: ${verdict.reason}`)
@@ -147,26 +144,13 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
     onError: error => log.scope('kube').warn(error.message)
   })
 
-  const certificates = createCertificateHandler<Caller>({
-    authenticate: call => {
-      metrics.csr()
-      return authenticateCall(call)
-    },
-    identities: caller => caller.identities,
-    impersonate(caller, wanted, metadata) {
-      if (caller.pod === undefined) return { allowed: false, reason: 'the credential is not bound to a pod' }
-      // By its raw name: an alias or an absent header finds no index (docs/spec/identity-ca.md 3.3, step 2).
-      const index = synced && clusterIdOf(metadata) === settings.clusterId ? inventory.podIndex : undefined
-      const { pod, ...account } = caller
-      const node = { ...account, podName: pod.name, podUid: pod.uid }
-      return authorizeNode(settings.authority.trustedNodeAccounts, index, node, wanted)
-    },
+  const certificates = answerCertificateRequests({
+    settings,
+    authenticate: authenticateCall,
+    podIndex: () => (synced ? inventory.podIndex : undefined),
     authority: () => authority?.authority,
-    onResult(result) {
-      metrics.certificate(result)
-      if (result.kind === 'issued') caLog.debug(`issued a certificate for ${JSON.stringify(result.sans.join(','))}`)
-      else caLog.warn(`no certificate: ${result.reason}`)
-    }
+    metrics,
+    log: caLog
   })
   const grpc = createGrpcServers({
     handlers: {
@@ -200,36 +184,17 @@ export function createIstiod(settings: Settings, client: KubernetesClient, log: 
       : undefined
   }
 
-  async function publishRoot(state: AuthorityState): Promise<void> {
-    const { rootConfigMap, crlConfigMap } = settings.authority
-    const root = { name: rootConfigMap, key: 'root-cert.pem', content: () => state.material.rootBundle }
-    const crl = { key: 'ca-crl.pem', content: () => state.material.crl }
-    const lock = 'istio-namespace-controller-election'
-    const publisher = await startRootPublisher({
+  const follow = (state: AuthorityState): Promise<void> =>
+    followAuthority(state, {
+      settings,
       client,
       namespaces: watch.informers.namespace,
-      files: crlConfigMap === undefined ? [root] : [root, { name: crlConfigMap, ...crl }],
-      leads: () => elections.leads(lock),
-      log: log.scope('namespacecontroller'),
+      elections,
+      metrics,
+      setIdentity: grpc.setIdentity,
+      log,
       signal: stop.signal
     })
-    state.onChange(publisher.refresh)
-    elections.run('ConfigMap', lock, publisher.refresh)
-  }
-
-  async function follow(state: AuthorityState): Promise<void> {
-    const expiry = (): void => metrics.rootExpiry(state.authority.signingCertificate.validToDate)
-    expiry()
-    state.onChange(() => {
-      expiry()
-      servingIdentity(state, settings)
-        .then(grpc.setIdentity)
-        .catch(error => caLog.error(`cannot renew the serving certificate: ${error.message}`))
-    })
-    await publishRoot(state).catch(error => {
-      if (!stop.signal.aborted) caLog.error(`cannot publish the root: ${error.message}`)
-    })
-  }
 
   return {
     async start({ signal }) {

@@ -14,25 +14,20 @@ import {
   workloadEntryStatus
 } from '../resources/waypoint-conditions.ts'
 import { workloadEntryLabels, workloadEntryWorkload } from '../resources/workload-entry.ts'
+import { parentModes, policiesOf } from './policy-views.ts'
+import { isCanonical, ownsHost, selectingServices, slicedServices } from './service-views.ts'
 import type { Read } from './unit-graph.ts'
+import { topics, type Views } from './views.ts'
 import {
   bindingOf,
   type Canary,
   canaryOf,
-  isCanonical,
-  ownsHost,
-  parentModes,
-  policiesOf,
   policyOfWaypoint,
-  selectingServices,
-  slicedServices,
   targetLookups,
-  topics,
-  type Views,
   waypointNamed,
   waypointPoliciesOf,
   waypointServedBy
-} from './views.ts'
+} from './waypoint-views.ts'
 
 export interface Computed {
   readonly addresses: readonly AddressMessage[]

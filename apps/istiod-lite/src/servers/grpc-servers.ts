@@ -3,7 +3,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { certificateServiceDefinition } from '@culvert/certificates'
 import type { Logger } from '@culvert/telemetry'
 import { discoveryServiceDefinition } from '@culvert/workloads'
-import { Server, ServerCredentials, type ServerOptions, type UntypedHandleCall } from '@grpc/grpc-js'
+import { type Metadata, Server, ServerCredentials, type ServerOptions, type UntypedHandleCall } from '@grpc/grpc-js'
 import type { ListenAddress } from '../settings/arguments.ts'
 import { listenOn } from './listen.ts'
 import { createTlsFront, type TlsFront, type TlsIdentity } from './tls-front.ts'
@@ -37,10 +37,14 @@ function serverOptions(maxConnectionAgeMs: number): ServerOptions {
   }
 }
 
+/** What of a call says who calls. */
+export interface AuthenticatedCall {
+  readonly metadata: Metadata
+  readonly getAuthContext: () => { sslPeerCertificate?: { raw: Buffer } }
+}
+
 /** The verified client certificate of a call; undefined when none was shown, or the connection is plaintext. */
-export function clientCertificate(call: {
-  getAuthContext: () => { sslPeerCertificate?: { raw: Buffer } }
-}): X509Certificate | undefined {
+export function clientCertificate(call: AuthenticatedCall): X509Certificate | undefined {
   const peer = call.getAuthContext().sslPeerCertificate
   return peer === undefined ? undefined : new X509Certificate(peer.raw)
 }
