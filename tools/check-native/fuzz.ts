@@ -23,7 +23,7 @@ export async function fuzz(seconds: number, names: readonly string[]): Promise<b
     mkdirSync(findings, { recursive: true })
     const args = [`-max_total_time=${seconds}`, '-timeout=30', '-rss_limit_mb=2048', '-max_len=4096']
     // CI repeats itself: what it fails at shall be the change's doing. Longer runs elsewhere find what is new.
-    if (process.env['CI'] !== undefined) args.push('-seed=1')
+    if (process.env.CI !== undefined) args.push('-seed=1')
     args.push('-print_final_stats=1', `-artifact_prefix=${findings}/`, path.join(corpus, name))
     const env = { ...process.env, CULVERT_FUZZ_TARGET: name, ASAN_OPTIONS: 'detect_leaks=1' }
     const { status, output, seconds: took } = await run(file, args, { env })

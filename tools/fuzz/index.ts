@@ -27,7 +27,7 @@ async function main(): Promise<boolean> {
   const seconds = Number(options.seconds)
   if (!(seconds > 0)) return refuse(`--seconds must be a number above 0, not '${options.seconds}'`)
   // CI repeats itself: what it fails at shall be the change's doing. Longer runs elsewhere find what is new.
-  const seed = Number(options.seed ?? (process.env['CI'] === undefined ? Date.now() % 2 ** 32 : 1))
+  const seed = Number(options.seed ?? (process.env.CI === undefined ? Date.now() % 2 ** 32 : 1))
   if (!Number.isSafeInteger(seed)) return refuse(`--seed must be a whole number, not '${options.seed}'`)
   // For the leak check of the workers, which share the flags of the process.
   setFlagsFromString('--expose-gc')
