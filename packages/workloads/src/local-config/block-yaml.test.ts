@@ -176,7 +176,8 @@ describe('a block value', () => {
     }
     const indented = (): string => {
       let text = ''
-      for (let left = 1 + random.below(6); left > 0; left--) text += `${good[random.below(good.length)]}\n${' '.repeat(2 * random.below(3))}`
+      for (let left = 1 + random.below(6); left > 0; left--)
+        text += `${good[random.below(good.length)]}\n${' '.repeat(2 * random.below(3))}`
       return text
     }
     it.each([
