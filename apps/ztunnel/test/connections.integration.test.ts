@@ -15,6 +15,7 @@ import {
   startMesh,
   titled
 } from './mesh.ts'
+import { must } from './node.ts'
 
 describe.skipIf(skipReason)(titled('connections through a node proxy'), () => {
   let mesh: Mesh
@@ -97,6 +98,28 @@ describe.skipIf(skipReason)(titled('connections through a node proxy'), () => {
     expect(line).not.toMatch(/identity|hbone_addr|src\.workload/)
     const labels = ['source_principal="unknown"', 'destination_principal="spiffe://cluster.local/ns/shop/sa/server"']
     expect(await metric('istio_tcp_connections_closed_total', 'reporter="destination"', ...labels)).toBe(1)
+  })
+
+  it('leaves a plaintext client all its own ports, of which one is taken for each application that it reaches', async () => {
+    const among = (range: string): Promise<unknown> =>
+      Promise.all(
+        [mesh.server, mesh.outsider].map(pod =>
+          must(pod.netns, 'sysctl', ['-qw', `net.ipv4.ip_local_port_range=${range}`])
+        )
+      )
+    await among('40000 40019')
+    try {
+      const held = []
+      for (let count = 0; count < 10; count++) {
+        const socket = await mesh.outsider.connect(mesh.server.ip, 8081)
+        socket.write('x')
+        expect(String((await once(socket, 'data'))[0])).toBe('x')
+        held.push(socket)
+      }
+      for (const socket of held) expect((await roundTrip(socket, 'the end')).toString()).toBe('the end')
+    } finally {
+      await among('32768 60999')
+    }
   })
 
   it('shows the application the address of its real client', async () => {

@@ -43,13 +43,16 @@ void Connection::connect(Direct direct) {
   state_ = State::connecting;
   direct_ = std::make_unique<Direct>(std::move(direct));
   // A pod that calls itself keeps its own address: the kernel refuses to bind it twice.
-  std::string from = pod_->original_source() && direct_->from != direct_->to.ip ? direct_->from : "";
+  ForeignSource source;
+  if (pod_->original_source() && direct_->from != direct_->to.ip) {
+    source = {direct_->from, role_ == ListenerRole::inbound_plaintext};
+  }
   const SocketSettings& sockets = pod_->settings().sockets;
   try {
     std::optional<std::string> warning;
     // What comes in goes to an application of the pod.
     Leg leg = is_outbound(role_) ? Leg::open : Leg::local;
-    OwnedFd fd = start_connect(pod_->netns(), sockets, leg, direct_->to, from, warning);
+    OwnedFd fd = start_connect(pod_->netns(), sockets, leg, direct_->to, source, warning);
     if (warning) pod_->emit(Warned{*warning});
     dial_ = Dial::start(pod_->loop(), std::move(fd), sockets.connect_timeout,
                         [this](OwnedFd connected_fd, int error, bool deadline) {

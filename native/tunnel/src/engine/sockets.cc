@@ -58,7 +58,14 @@ void set_keepalive(int fd, const SocketSettings& settings) {
   if (settings.user_timeout) set(fd, SOL_TCP, TCP_USER_TIMEOUT, idle + retries * interval);
 }
 
-void take_source(int fd, int family, const std::string& from, std::optional<std::string>& warning) {
+bool choose_address(int fd, const std::string& ip) {
+  sockaddr_storage address;
+  socklen_t length = socket_address({ip, 0}, address);
+  if (length == 0) errno = EINVAL;
+  return length > 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0;
+}
+
+void take_source(int fd, int family, const ForeignSource& source, std::optional<std::string>& warning) {
   if (family == AF_INET) {
     set(fd, SOL_IP, IP_TRANSPARENT, 1);
     set(fd, SOL_IP, IP_FREEBIND, 1);
@@ -66,13 +73,10 @@ void take_source(int fd, int family, const std::string& from, std::optional<std:
     set(fd, SOL_IPV6, IPV6_TRANSPARENT, 1);
     set(fd, SOL_IPV6, IPV6_FREEBIND, 1);
   }
+  if (source.own_port && choose_address(fd, source.ip)) return;
   // The port is chosen with the destination known: many connections may share one.
   set(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-  sockaddr_storage address;
-  socklen_t length = socket_address({from, 0}, address);
-  if (length == 0) errno = EINVAL;
-  else if (bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0) return;
-  warning = "take source address '" + from + "': " + os_error(errno);
+  if (!choose_address(fd, source.ip)) warning = "take source address '" + source.ip + "': " + os_error(errno);
 }
 
 // A connection within the node loses nothing, so pacing only holds it back: bbr carried half of what reno and cubic did.
@@ -154,8 +158,8 @@ BoundListener bind_listener(int netns, const SocketSettings& settings, const Lis
   return {std::make_shared<const OwnedFd>(std::move(fd)), wanted.role, bound, transparent};
 }
 
-OwnedFd start_connect(int netns, const SocketSettings& settings, Leg leg, const Endpoint& to, const std::string& from,
-                      std::optional<std::string>& warning) {
+OwnedFd start_connect(int netns, const SocketSettings& settings, Leg leg, const Endpoint& to,
+                      const ForeignSource& source, std::optional<std::string>& warning) {
   sockaddr_storage address;
   socklen_t length = socket_address(to, address);
   if (length == 0) throw SocketError{EINVAL};
@@ -165,7 +169,7 @@ OwnedFd start_connect(int netns, const SocketSettings& settings, Leg leg, const 
   set_no_delay(fd.get());
   set_keepalive(fd.get(), settings);
   set_congestion_control(fd.get(), settings, leg);
-  if (!from.empty()) take_source(fd.get(), address.ss_family, from, warning);
+  if (!source.ip.empty()) take_source(fd.get(), address.ss_family, source, warning);
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) {
     throw SocketError{errno};
   }

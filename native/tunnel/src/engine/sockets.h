@@ -43,9 +43,18 @@ enum class Leg { tunnel, local, open };
 BoundListener bind_listener(int netns, const SocketSettings& settings, const ListenerAddress& address,
                             std::optional<std::string>& warning);
 
-// A socket on its way to `to`; `from` empty: the kernel's choice of address. Throws SocketError.
-OwnedFd start_connect(int netns, const SocketSettings& settings, Leg leg, const Endpoint& to, const std::string& from,
-                      std::optional<std::string>& warning);
+// Somebody else's address as our own; empty: the kernel's choice.
+struct ForeignSource {
+  std::string ip;
+  // Where the owner may itself be connected to the same destination, through the same connection tracking: both picking one
+  // port would make two connections one, and the later of them hang. A port picked by bind(2), as here, is odd while one picked
+  // by connect(2) is even, counted from the start of net.ipv4.ip_local_port_range and for as long as there are such.
+  bool own_port = false;
+};
+
+// A socket on its way to `to`. Throws SocketError.
+OwnedFd start_connect(int netns, const SocketSettings& settings, Leg leg, const Endpoint& to,
+                      const ForeignSource& source, std::optional<std::string>& warning);
 
 // What connect(2) came to: 0 or an errno.
 int connect_result(int fd);

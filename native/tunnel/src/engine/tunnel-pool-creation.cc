@@ -13,7 +13,7 @@ void TunnelPool::create(const std::string& key, Group& group) {
   const SocketSettings& sockets = pod_.settings().sockets;
   try {
     std::optional<std::string> warning;
-    OwnedFd fd = start_connect(pod_.netns(), sockets, Leg::tunnel, request.to, "", warning);
+    OwnedFd fd = start_connect(pod_.netns(), sockets, Leg::tunnel, request.to, {}, warning);
     auto done = [this, key](OwnedFd connected, int error, bool deadline) {
       Group& mine = groups_[key];
       mine.dial.reset();
