@@ -1,13 +1,14 @@
 import { daemonSets, objectKey, type V1DaemonSet, type V1Node, type V1Pod } from '@culvert/kubernetes'
 import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { daemonTolerations, whyNot } from './node-selection.ts'
-import { ownerKey, splitKey } from './ownership.ts'
+import { queueOwners, splitKey } from './ownership.ts'
 import { createPodControl } from './pod-control.ts'
-import { isFinished, isReady, isTerminating, untilAvailable } from './pod-facts.ts'
+import { isFinished, isReady, isTerminating, shortestWait, untilAvailable } from './pod-facts.ts'
 import { podFromTemplate } from './pod-from-template.ts'
 import { resolveCount } from './rollout.ts'
-import { canonical, hashName } from './template-hash.ts'
+import { hashName } from './template-hash.ts'
 import { createWorkQueue } from './work-queue.ts'
+import { writeStatus } from './write-status.ts'
 
 const hashLabel = 'controller-revision-hash'
 
@@ -23,23 +24,18 @@ export function createDaemonSetController(options: ControllerOptions): Controlle
   return {
     async start({ signal }) {
       const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
-      const touch = (pod: V1Pod): void => {
-        const key = ownerKey(pod, 'DaemonSet')
-        if (key !== undefined) queue.add(key)
-      }
       const all = (): void => {
         for (const set of sets.list()) queue.add(objectKey(set))
       }
       await informers.start({ signal })
-      sets.on({ added: set => queue.add(objectKey(set)), updated: (_, set) => queue.add(objectKey(set)) })
-      podInformer.on({ added: touch, updated: (_, pod) => touch(pod), deleted: touch })
+      queueOwners(queue, 'DaemonSet', { owners: sets, dependents: podInformer })
       nodes.on({ added: all, updated: all, deleted: all })
 
       async function reconcile(key: string): Promise<void> {
         const set = sets.get(...splitKey(key))
         if (set?.spec === undefined) return
         if (set.metadata?.deletionTimestamp === undefined) await place(set)
-        const wait = await writeStatus(set)
+        const wait = await report(set)
         if (wait > 0) queue.addAfter(key, wait)
       }
     }
@@ -82,14 +78,14 @@ export function createDaemonSetController(options: ControllerOptions): Controlle
   }
 
   /** Milliseconds until a pod becomes available by nothing but time; 0 when there is none. */
-  async function writeStatus(set: V1DaemonSet): Promise<number> {
+  async function report(set: V1DaemonSet): Promise<number> {
     const wanted = nodesFor(set).map(({ metadata }) => metadata?.name)
     const running = podControl.owned(set).filter(pod => !isTerminating(pod) && !isFinished(pod))
     const placed = running.filter(pod => wanted.includes(nodeOf(pod)))
     const waits = placed.map(pod => untilAvailable(pod, set.spec?.minReadySeconds ?? 0, Date.now()))
     const available = waits.filter(wait => wait === 0).length
-    const { generation, namespace, name } = set.metadata!
-    const status: NonNullable<V1DaemonSet['status']> = {
+    const { generation } = set.metadata!
+    await writeStatus(client, daemonSets, set, {
       currentNumberScheduled: placed.length,
       desiredNumberScheduled: wanted.length,
       numberMisscheduled: running.length - placed.length,
@@ -98,12 +94,8 @@ export function createDaemonSetController(options: ControllerOptions): Controlle
       numberUnavailable: wanted.length - available,
       updatedNumberScheduled: placed.filter(pod => pod.metadata?.labels?.[hashLabel] === hashOf(set)).length,
       ...(generation === undefined ? {} : { observedGeneration: generation })
-    }
-    if (canonical(status) !== canonical(set.status)) {
-      await client.patch(daemonSets, { namespace, name: name! }, { status }, { type: 'merge', subresource: 'status' })
-    }
-    const pending = waits.filter(wait => wait !== undefined && wait > 0)
-    return pending.length === 0 ? 0 : Math.min(...pending.map(Number))
+    })
+    return shortestWait(waits)
   }
 }
 

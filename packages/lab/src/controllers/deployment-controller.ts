@@ -1,7 +1,6 @@
 import {
   deployments as deploymentResource,
   type KubernetesObject,
-  objectKey,
   type Resource,
   replicaSets,
   type V1Deployment,
@@ -9,10 +8,11 @@ import {
 } from '@culvert/kubernetes'
 import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
 import { deploymentStatus, revisionOf } from './deployment-status.ts'
-import { controllerOf, controllerReference, ownerKey, splitKey } from './ownership.ts'
+import { controllerOf, controllerReference, queueOwners, splitKey } from './ownership.ts'
 import { rolloutStep } from './rollout.ts'
 import { canonical, hashName } from './template-hash.ts'
 import { createWorkQueue } from './work-queue.ts'
+import { writeStatus } from './write-status.ts'
 
 export const hashLabel = 'pod-template-hash'
 const revisionAnnotation = 'deployment.kubernetes.io/revision'
@@ -27,13 +27,8 @@ export function createDeploymentController(options: ControllerOptions): Controll
   return {
     async start({ signal }) {
       const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
-      const touch = (set: V1ReplicaSet): void => {
-        const key = ownerKey(set, 'Deployment')
-        if (key !== undefined) queue.add(key)
-      }
       await informers.start({ signal })
-      deployments.on({ added: one => queue.add(objectKey(one)), updated: (_, one) => queue.add(objectKey(one)) })
-      sets.on({ added: touch, updated: (_, set) => touch(set), deleted: touch })
+      queueOwners(queue, 'Deployment', { owners: deployments, dependents: sets })
     }
   }
 
@@ -50,7 +45,7 @@ export function createDeploymentController(options: ControllerOptions): Controll
       await roll(deployment, current, old)
       await forgetOld(deployment, old)
     }
-    await writeStatus(deployment, current, old)
+    await writeStatus(client, deploymentResource, deployment, deploymentStatus(deployment, current, old, new Date()))
   }
 
   /** The ReplicaSet of the deployment's present template, made if there is none. */
@@ -116,18 +111,6 @@ export function createDeploymentController(options: ControllerOptions): Controll
       const { namespace, name, uid } = set.metadata!
       await client.delete(replicaSets, { namespace, name: name! }, { uid })
     }
-  }
-
-  async function writeStatus(
-    deployment: V1Deployment,
-    current: V1ReplicaSet | undefined,
-    old: readonly V1ReplicaSet[]
-  ): Promise<void> {
-    const status = deploymentStatus(deployment, current, old, new Date())
-    if (canonical(status) === canonical(deployment.status)) return
-    const { namespace, name } = deployment.metadata!
-    const ref = { namespace, name: name! }
-    await client.patch(deploymentResource, ref, { status }, { type: 'merge', subresource: 'status' })
   }
 }
 

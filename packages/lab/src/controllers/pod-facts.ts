@@ -18,6 +18,12 @@ export function untilAvailable(pod: V1Pod, minReadySeconds: number, now: number)
   return Math.max(0, Date.parse(String(ready.lastTransitionTime)) + minReadySeconds * 1000 - now)
 }
 
+/** Of such waits the shortest that time alone ends; 0 when there is none. */
+export function shortestWait(waits: readonly (number | undefined)[]): number {
+  const pending = waits.filter(wait => wait !== undefined && wait > 0)
+  return pending.length === 0 ? 0 : Math.min(...pending.map(Number))
+}
+
 /** Which of two pods to delete first: the one that matters less. */
 export function byDispensability(a: V1Pod, b: V1Pod): number {
   const rank = (pod: V1Pod): number =>

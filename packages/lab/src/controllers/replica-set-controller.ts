@@ -1,11 +1,11 @@
-import { objectKey, replicaSets, type V1Pod, type V1ReplicaSet } from '@culvert/kubernetes'
+import { replicaSets, type V1ReplicaSet } from '@culvert/kubernetes'
 import { type Controller, type ControllerOptions, informersOf, reportUnlessPassing } from './controller.ts'
-import { ownerKey, splitKey } from './ownership.ts'
+import { queueOwners, splitKey } from './ownership.ts'
 import { createPodControl } from './pod-control.ts'
-import { byDispensability, isActive, isReady, untilAvailable } from './pod-facts.ts'
+import { byDispensability, isActive, isReady, shortestWait, untilAvailable } from './pod-facts.ts'
 import { podFromTemplate } from './pod-from-template.ts'
-import { canonical } from './template-hash.ts'
 import { createWorkQueue } from './work-queue.ts'
+import { writeStatus } from './write-status.ts'
 
 /** Pods made or deleted in one go; a large ReplicaSet comes in several. */
 const burst = 50
@@ -21,19 +21,14 @@ export function createReplicaSetController(options: ControllerOptions): Controll
   return {
     async start({ signal }) {
       const queue = createWorkQueue({ signal, onError: reportUnlessPassing(options), reconcile })
-      const touch = (pod: V1Pod): void => {
-        const key = ownerKey(pod, 'ReplicaSet')
-        if (key !== undefined) queue.add(key)
-      }
       await informers.start({ signal })
-      sets.on({ added: set => queue.add(objectKey(set)), updated: (_, set) => queue.add(objectKey(set)) })
-      podInformer.on({ added: touch, updated: (_, pod) => touch(pod), deleted: touch })
+      queueOwners(queue, 'ReplicaSet', { owners: sets, dependents: podInformer })
 
       async function reconcile(key: string): Promise<void> {
         const set = sets.get(...splitKey(key))
         if (set?.spec === undefined) return
         if (set.metadata?.deletionTimestamp === undefined) await scale(set)
-        const wait = await writeStatus(set)
+        const wait = await report(set)
         if (wait > 0) queue.addAfter(key, wait)
       }
     }
@@ -52,21 +47,16 @@ export function createReplicaSetController(options: ControllerOptions): Controll
   }
 
   /** Milliseconds until a pod becomes available by nothing but time; 0 when there is none. */
-  async function writeStatus(set: V1ReplicaSet): Promise<number> {
+  async function report(set: V1ReplicaSet): Promise<number> {
     const active = podControl.owned(set).filter(isActive)
     const waits = active.map(pod => untilAvailable(pod, set.spec?.minReadySeconds ?? 0, Date.now()))
-    const status: V1ReplicaSet['status'] = {
+    await writeStatus(client, replicaSets, set, {
       replicas: active.length,
       fullyLabeledReplicas: active.length,
       readyReplicas: active.filter(isReady).length,
       availableReplicas: waits.filter(wait => wait === 0).length,
       ...(set.metadata?.generation === undefined ? {} : { observedGeneration: set.metadata.generation })
-    }
-    if (canonical(status) !== canonical(set.status)) {
-      const { namespace, name } = set.metadata!
-      await client.patch(replicaSets, { namespace, name: name! }, { status }, { type: 'merge', subresource: 'status' })
-    }
-    const pending = waits.filter(wait => wait !== undefined && wait > 0)
-    return pending.length === 0 ? 0 : Math.min(...pending.map(Number))
+    })
+    return shortestWait(waits)
   }
 }
