@@ -45,30 +45,27 @@ describe.skipIf(skipReason)(titled('a proxy of one workload, beside it and witho
   const start = async (env: Record<string, string> = {}): Promise<TestNode> => {
     const mode = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/client/client', UNSTABLE_ENABLE_SOCKS5: 'true' }
     const resolvConf = 'search shop.svc.cluster.local lab.example\nnameserver 127.0.0.1\noptions timeout:1 attempts:0\n'
-    const node = await startNode({
-      controlPlane,
-      netns: client.netns,
-      user: proxyUser,
-      resolvConf,
-      env: { ...mode, RUST_LOG: 'dns=debug,info', ...env }
-    })
-    stack.defer(node.stop)
-    return node
+    return stack.use(
+      await startNode({
+        controlPlane,
+        netns: client.netns,
+        user: proxyUser,
+        resolvConf,
+        env: { ...mode, RUST_LOG: 'dns=debug,info', ...env }
+      })
+    )
   }
 
   beforeAll(async () => {
-    controlPlane = await startControlPlane({ caller: 'spiffe://cluster.local/ns/shop/sa/client' })
-    stack.defer(controlPlane.close)
-    pods = await createPods()
-    stack.defer(async () => pods.close())
+    controlPlane = stack.use(await startControlPlane({ caller: 'spiffe://cluster.local/ns/shop/sa/client' }))
+    pods = stack.use(await createPods())
     client = await pods.add('client', { captured: false })
     server = await pods.add('server')
     await must(client.netns, 'iptables-restore', ['--noflush'], sidecarRules)
     await controlPlane.setAddresses(
       new Map([podWorkload(client), podWorkload(server, serverServices), serviceAt('server', serverVip)])
     )
-    shared = await startNode({ controlPlane, pods: [snapshotPod(server)] })
-    stack.defer(shared.stop)
+    shared = stack.use(await startNode({ controlPlane, pods: [snapshotPod(server)] }))
     sidecar = await start()
     await Promise.all([shared.ready(), sidecar.ready()])
     await server.listen(8080, echo)
@@ -127,8 +124,7 @@ describe.skipIf(skipReason)(titled('a proxy of one workload, beside it and witho
     const { fd } = listenTcp(netns, { ip: '::', port: 15006 })
     try {
       const env = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/taken/taken' }
-      const node = await startNode({ controlPlane, netns, env })
-      stack.defer(node.stop)
+      const node = stack.use(await startNode({ controlPlane, netns, env }))
       expect(await once(node.process, 'close')).toEqual([1, null])
       expect(node.lines()).toContain(
         'ztunnel: failed to bind to address [::]:15006: Address already in use (os error 98)'

@@ -57,18 +57,16 @@ describe.skipIf(skipReason)(titled('another network'), () => {
     )
 
   beforeAll(async () => {
-    controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
-    const pods = await createPods()
-    stack.defer(async () => pods.close())
+    controlPlane = stack.use(await startControlPlane())
+    const pods = stack.use(await createPods())
     client = await pods.add('client')
     server = await pods.add('server')
     gateway = await pods.add('gateway', { captured: false })
     await know()
-    near = await startNode({ controlPlane, pods: [snapshotPod(client)], env: { NETWORK: 'here' } })
-    stack.defer(near.stop)
-    far = await startNode({ controlPlane, pods: [snapshotPod(server)], env: { NETWORK: 'there', NODE_NAME: 'node-2' } })
-    stack.defer(far.stop)
+    near = stack.use(await startNode({ controlPlane, pods: [snapshotPod(client)], env: { NETWORK: 'here' } }))
+    far = stack.use(
+      await startNode({ controlPlane, pods: [snapshotPod(server)], env: { NETWORK: 'there', NODE_NAME: 'node-2' } })
+    )
     await Promise.all([near.ready(), far.ready()])
     await server.listen(8080, echo)
     const { ip } = server

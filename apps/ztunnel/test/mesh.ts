@@ -46,10 +46,8 @@ export interface MeshOptions {
 export async function startMesh({ ipv6 = false, ready = true, ...options }: MeshOptions = {}): Promise<Mesh> {
   const stack = new AsyncDisposableStack()
   try {
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
-    const pods = await createPods({ ipv6 })
-    stack.defer(async () => pods.close())
+    const controlPlane = stack.use(await startControlPlane())
+    const pods = stack.use(await createPods({ ipv6 }))
     const client = await pods.add('client')
     const server = await pods.add('server')
     const outsider = await pods.add('outsider', { captured: false })
@@ -59,8 +57,7 @@ export async function startMesh({ ipv6 = false, ready = true, ...options }: Mesh
     const know: Mesh['know'] = (...more) => controlPlane.setAddresses(new Map([...usual, ...services, ...more]))
     await know()
     const snapshot = [client, server].map(snapshotPod)
-    const node = await startNode({ controlPlane, pods: snapshot, ...options })
-    stack.defer(node.stop)
+    const node = stack.use(await startNode({ controlPlane, pods: snapshot, ...options }))
     if (ready) await node.ready()
     const disposal = stack.move()
     return {

@@ -17,7 +17,7 @@ export interface HttpAnswer {
 }
 
 /** One node: a network namespace with a ztunnel process in it, and the node agent's end of its socket. */
-export interface TestNode {
+export interface TestNode extends AsyncDisposable {
   readonly zds: ZdsServer
   readonly netns: Netns
   readonly process: ChildProcess
@@ -32,7 +32,6 @@ export interface TestNode {
   ) => Promise<HttpAnswer>
   readonly listens: (port: number) => Promise<boolean>
   readonly ready: () => Promise<void>
-  readonly stop: () => Promise<void>
 }
 
 export async function startNode(options: {
@@ -111,7 +110,7 @@ export async function startNode(options: {
     listens: port => isListening(netns, port),
     ready: () =>
       until(async () => (await http(15021, '/healthz/ready').catch(() => undefined))?.status === 200, output.lines),
-    stop: async () => {
+    [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL')
         await once(child, 'exit')

@@ -223,19 +223,18 @@ describe.skipIf(skipReason)(titled('what operators see'), () => {
 describe.skipIf(skipReason)(titled('readiness'), () => {
   it('[observability-dns-14] [zds-2] waits for the first sync, then for the node agent, and again when that is gone', async () => {
     await using stack = new AsyncDisposableStack()
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
-    const pods = await createPods()
-    stack.defer(async () => pods.close())
+    const controlPlane = stack.use(await startControlPlane())
+    const pods = stack.use(await createPods())
     const pod = await pods.add('client')
     const release = controlPlane.hold(authorizationTypeUrl)
     const connections: number[] = []
-    const node = await startNode({
-      controlPlane,
-      pods: [snapshotPod(pod)],
-      onConnectionCount: count => connections.push(count)
-    })
-    stack.defer(node.stop)
+    const node = stack.use(
+      await startNode({
+        controlPlane,
+        pods: [snapshotPod(pod)],
+        onConnectionCount: count => connections.push(count)
+      })
+    )
     const ready = async (): Promise<string> => {
       const { status, body } = await node.http(15021, '/healthz/ready')
       return `${status} ${body}`

@@ -19,10 +19,8 @@ interface Scene extends AsyncDisposable {
 
 async function scene(): Promise<Scene> {
   await using stack = new AsyncDisposableStack()
-  const controlPlane = await startControlPlane()
-  stack.defer(controlPlane.close)
-  const pods = await createPods()
-  stack.defer(async () => pods.close())
+  const controlPlane = stack.use(await startControlPlane())
+  const pods = stack.use(await createPods())
   const client = await pods.add('client')
   const server = await pods.add('server')
   await server.listen(8080, echo)
@@ -33,11 +31,8 @@ async function scene(): Promise<Scene> {
     controlPlane,
     client,
     server,
-    start: async ({ pods: known = [client, server], env = {} } = {}) => {
-      const node = await startNode({ controlPlane, pods: known.map(snapshotPod), env })
-      nodes.defer(node.stop)
-      return node
-    },
+    start: async ({ pods: known = [client, server], env = {} } = {}) =>
+      nodes.use(await startNode({ controlPlane, pods: known.map(snapshotPod), env })),
     [Symbol.asyncDispose]: async () => {
       await nodes.disposeAsync()
       await disposal.disposeAsync()
@@ -199,10 +194,8 @@ describe.skipIf(skipReason)(titled('the socket of the node agent'), () => {
     const accepted = Promise.withResolvers<SeqpacketSocket>()
     const listener = listenSeqpacket(path, { onConnection: accepted.resolve })
     stack.defer(async () => listener.close())
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
-    const node = await startNode({ controlPlane, env: { INPOD_UDS: path } })
-    stack.defer(node.stop)
+    const controlPlane = stack.use(await startControlPlane())
+    const node = stack.use(await startNode({ controlPlane, env: { INPOD_UDS: path } }))
 
     const socket = await accepted.promise
     const receive = async (): Promise<string> =>

@@ -4,9 +4,8 @@ import { createTrafficCapture, defaultProbeAddresses, noOverrides } from '@culve
 import { must } from './node.ts'
 
 /** Namespaces on one bridge, each with an address of 10.77.0.0/24 and of fd77::/64, with or without the in-pod rules. */
-export interface TestPods {
+export interface TestPods extends Disposable {
   readonly add: (name: string, options?: { captured?: boolean }) => Promise<TestPod>
-  readonly close: () => void
 }
 
 export interface TestPod {
@@ -89,7 +88,7 @@ export async function createPods({ ipv6 = false }: { readonly ipv6?: boolean } =
   }
   return {
     add,
-    close: () => {
+    [Symbol.dispose]: () => {
       for (const each of opened.reverse()) each.close()
     }
   }

@@ -104,11 +104,9 @@ describe.skipIf(skipReason)(titled('a proxy that is told to end'), () => {
 
   it('before its first sync ends without waiting for it', async () => {
     await using stack = new AsyncDisposableStack()
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
+    const controlPlane = stack.use(await startControlPlane())
     controlPlane.hold(authorizationTypeUrl)
-    const node = await startNode({ controlPlane, env: { CONNECTION_TERMINATION_DEADLINE: '5m' } })
-    stack.defer(node.stop)
+    const node = stack.use(await startNode({ controlPlane, env: { CONNECTION_TERMINATION_DEADLINE: '5m' } }))
     await node.line(/component="readiness"/)
     node.process.kill('SIGTERM')
     expect(await once(node.process, 'exit')).toEqual([0, null])

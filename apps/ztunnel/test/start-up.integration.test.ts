@@ -71,10 +71,8 @@ describe('the launcher', () => {
 describe.skipIf(skipReason)(titled('a proxy without a control plane'), () => {
   it('takes workloads and policies from a file, and certificates from the test root that its like on another node trusts', async () => {
     await using stack = new AsyncDisposableStack()
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
-    const pods = await createPods()
-    stack.defer(async () => pods.close())
+    const controlPlane = stack.use(await startControlPlane())
+    const pods = stack.use(await createPods())
     const [client, server] = [await pods.add('client'), await pods.add('server')]
     await server.listen(8080, echo)
     await server.listen(8081, echo)
@@ -106,10 +104,8 @@ policies:
     }
     const alone = (pod: TestPod): ReturnType<typeof startNode> =>
       startNode({ controlPlane, pods: [snapshotPod(pod)], env: { ...env, NODE_NAME: `node-of-${pod.name}` } })
-    const near = await alone(client)
-    stack.defer(near.stop)
-    const far = await alone(server)
-    stack.defer(far.stop)
+    const near = stack.use(await alone(client))
+    const far = stack.use(await alone(server))
     for (const node of [near, far]) {
       await node.ready()
       expect(await node.line(/\twarn\t/)).toContain(
@@ -127,12 +123,10 @@ policies:
 describe.skipIf(skipReason)(titled('dedicated mode'), () => {
   it('serves one workload in its own namespace, without a node agent', async () => {
     await using stack = new AsyncDisposableStack()
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
+    const controlPlane = stack.use(await startControlPlane())
     const release = controlPlane.hold(authorizationTypeUrl)
     const env = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'shop/cart-0/cart' }
-    const node = await startNode({ controlPlane, env })
-    stack.defer(node.stop)
+    const node = stack.use(await startNode({ controlPlane, env }))
     await node.line(/component="readiness"/)
     // The listeners stand before the first sync.
     const readiness = async (): Promise<string> => (await node.http(15021, '/healthz/ready')).body

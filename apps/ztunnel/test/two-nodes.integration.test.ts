@@ -8,22 +8,20 @@ import { createPods } from './pods.ts'
 describe.skipIf(skipReason)(titled('two nodes'), () => {
   it('[observability-dns-1, 2] carries a connection from the proxy of one node to that of another, each with its line', async () => {
     await using stack = new AsyncDisposableStack()
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
-    const pods = await createPods()
-    stack.defer(async () => pods.close())
+    const controlPlane = stack.use(await startControlPlane())
+    const pods = stack.use(await createPods())
     const [client, server] = [await pods.add('client'), await pods.add('server')]
     await server.listen(8080, echo)
     const workloads = [podWorkload(client, { node: 'node-1' }), podWorkload(server, { node: 'node-2' })]
     await controlPlane.setAddresses(new Map(workloads))
-    const near = await startNode({ controlPlane, pods: [snapshotPod(client)], env: { NODE_NAME: 'node-1' } })
-    stack.defer(near.stop)
-    const far = await startNode({
-      controlPlane,
-      pods: [snapshotPod(server)],
-      env: { NODE_NAME: 'node-2', LOG_FORMAT: 'json' }
-    })
-    stack.defer(far.stop)
+    const near = stack.use(await startNode({ controlPlane, pods: [snapshotPod(client)], env: { NODE_NAME: 'node-1' } }))
+    const far = stack.use(
+      await startNode({
+        controlPlane,
+        pods: [snapshotPod(server)],
+        env: { NODE_NAME: 'node-2', LOG_FORMAT: 'json' }
+      })
+    )
     await Promise.all([near.ready(), far.ready()])
 
     expect((await roundTrip(await client.connect(server.ip, 8080), 'across')).toString()).toBe('across')
@@ -47,21 +45,17 @@ describe.skipIf(skipReason)(titled('two nodes'), () => {
 
   it('comes back after a kill: the next proxy takes over the pods', async () => {
     await using stack = new AsyncDisposableStack()
-    const controlPlane = await startControlPlane()
-    stack.defer(controlPlane.close)
-    const pods = await createPods()
-    stack.defer(async () => pods.close())
+    const controlPlane = stack.use(await startControlPlane())
+    const pods = stack.use(await createPods())
     const [client, server] = [await pods.add('client'), await pods.add('server')]
     await server.listen(8080, echo)
     await controlPlane.setAddresses(new Map([podWorkload(client), podWorkload(server)]))
     const snapshot = [client, server].map(snapshotPod)
-    const first = await startNode({ controlPlane, pods: snapshot })
-    stack.defer(first.stop)
+    const first = stack.use(await startNode({ controlPlane, pods: snapshot }))
     await first.ready()
     first.process.kill('SIGKILL')
     await once(first.process, 'exit')
-    const second = await startNode({ controlPlane, pods: snapshot })
-    stack.defer(second.stop)
+    const second = stack.use(await startNode({ controlPlane, pods: snapshot }))
     await second.ready()
     expect((await roundTrip(await client.connect(server.ip, 8080), 'again')).toString()).toBe('again')
   })
