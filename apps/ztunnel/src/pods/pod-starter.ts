@@ -82,35 +82,11 @@ const wildcard = (ipv6: boolean): string => (ipv6 ? '::' : '0.0.0.0')
 /** Every outgoing TCP connect, docs/spec/hbone.md 1.7. */
 const connectTimeout = 10_000
 
-function podOptions(settings: Settings, netns: Netns | undefined, listeners: readonly ProxyListener[]): PodOptions {
-  const {
-    mark,
-    listenerMark,
-    reusePort,
-    originalSource,
-    keepalive,
-    userTimeout,
-    tunnelCongestionControl,
-    handshakeTimeout
-  } = settings.sockets
-  return {
-    netns,
-    listeners,
-    sockets: {
-      mark,
-      listenerMark,
-      reusePort,
-      originalSource,
-      keepalive,
-      userTimeout,
-      tunnelCongestionControl,
-      connectTimeout,
-      handshakeTimeout
-    },
-    http2: settings.http2,
-    pool: settings.pool
-  }
-}
+const podOptions = (
+  { sockets, http2, pool }: Settings,
+  netns: Netns | undefined,
+  listeners: readonly ProxyListener[]
+): PodOptions => ({ netns, listeners, sockets: { ...sockets, connectTimeout }, http2, pool })
 
 /** The proxy's own listener, so that the mesh reaches its metrics: HBONE only, in its own namespace (zds.md 5.1). */
 export async function startSelf(
