@@ -26,7 +26,7 @@ import ipaddr from 'ipaddr.js'
 type Stream = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
 
 /** What istiod is to a node proxy, over TLS at 127.0.0.1:15012 of every namespace it is opened in. */
-export interface ControlPlane {
+export interface ControlPlane extends AsyncDisposable {
   readonly rootCertificate: string
   /** A leaf of the mesh for anybody. */
   readonly sign: (csr: string, sans: readonly string[]) => Promise<string>
@@ -42,18 +42,12 @@ export interface ControlPlane {
   readonly hold: (typeUrl: string) => () => void
   /** What proxies in on-demand mode asked for, in order; they hear of nothing else but their own node. */
   readonly demanded: readonly string[]
-  readonly close: () => Promise<void>
 }
 
 /** Certificates are for whom a node proxy names; for one that names nobody, for `caller`. */
 export async function startControlPlane({ caller }: { readonly caller?: string } = {}): Promise<ControlPlane> {
   const root = await selfSignedRoot({ organization: 'cluster.local', ttlSeconds: 86_400 })
-  const authority = await createCertificateAuthority({
-    signingCertificate: root.certificate,
-    signingKey: root.key,
-    chain: '',
-    rootBundle: root.certificate
-  })
+  const authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
   const { csr, privateKey } = await createCsr('spiffe://cluster.local/ns/istio-system/sa/istiod')
   const [serving = ''] = await authority.sign({ csr, sans: ['127.0.0.1', 'localhost'], ttlSeconds: 3_600 })
 
@@ -191,7 +185,7 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
         for (const stream of subscribers(typeUrl as TypeUrl)) void send(stream, typeUrl as TypeUrl, [])
       }
     },
-    close: async () => {
+    [Symbol.asyncDispose]: async () => {
       for (const listener of listeners.values()) listener.close()
       server.forceShutdown()
       injector.destroy()

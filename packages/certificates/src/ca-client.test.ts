@@ -18,12 +18,7 @@ import {
 const day = 24 * 60 * 60
 const cart = 'spiffe://acme.test/ns/shop/sa/cart'
 const root = await selfSignedRoot({ organization: 'acme.test', ttlSeconds: 3650 * day })
-const authority = await createCertificateAuthority({
-  signingCertificate: root.certificate,
-  signingKey: root.key,
-  chain: '',
-  rootBundle: root.certificate
-})
+const authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
 
 describe('the certificate service over gRPC', () => {
   const cleanUp: (() => void)[] = []

@@ -14,13 +14,7 @@ const cart = 'spiffe://acme.test/ns/shop/sa/cart'
 const root = await selfSignedRoot({ organization: 'acme.test', ttlSeconds: 3650 * day })
 
 const authority = (options: Partial<CertificateAuthorityOptions> = {}): Promise<CertificateAuthority> =>
-  createCertificateAuthority({
-    signingCertificate: root.certificate,
-    signingKey: root.key,
-    chain: '',
-    rootBundle: root.certificate,
-    ...options
-  })
+  createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key, ...options })
 
 const extensionValue = (certificate: X509Certificate, oid: string): { critical: boolean; value: string } => {
   const extension = new x509.X509Certificate(certificate.raw).getExtension(oid)!

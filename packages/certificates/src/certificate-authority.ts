@@ -11,10 +11,10 @@ export interface CertificateAuthorityOptions {
   /** PEM; the key in PKCS#1, PKCS#8 or SEC 1. */
   readonly signingCertificate: string
   readonly signingKey: string
-  /** The file sent after the leaf, one element per certificate; empty for a self-signed CA. */
-  readonly chain: string
-  /** Sent as the last element, as stored. */
-  readonly rootBundle: string
+  /** The file sent after the leaf, one element per certificate; by default none, as of a self-signed CA. */
+  readonly chain?: string
+  /** Sent as the last element, as stored; by default the signing certificate. */
+  readonly rootBundle?: string
   readonly defaultTtlSeconds?: number
   readonly maxTtlSeconds?: number
   readonly now?: () => number
@@ -39,8 +39,9 @@ const day = 24 * 60 * 60
 const skewMs = 2 * 60_000
 
 export async function createCertificateAuthority(options: CertificateAuthorityOptions): Promise<CertificateAuthority> {
-  const { chain, rootBundle, defaultTtlSeconds = day, maxTtlSeconds = 90 * day, now = Date.now } = options
-  const [signer] = parseCertificates(options.signingCertificate)
+  const { signingCertificate, chain = '', rootBundle = signingCertificate, now = Date.now } = options
+  const { defaultTtlSeconds = day, maxTtlSeconds = 90 * day } = options
+  const [signer] = parseCertificates(signingCertificate)
   if (signer === undefined) throw new CertificateError('CERT_GEN_ERROR', 'the signing certificate holds no certificate')
   const key = createPrivateKey(options.signingKey)
   if (!signer.checkPrivateKey(key)) {

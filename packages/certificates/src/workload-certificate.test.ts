@@ -6,12 +6,7 @@ import { readCertificateChain } from './workload-certificate.ts'
 const cart = 'spiffe://acme.test/ns/shop/sa/cart'
 const till = 'spiffe://acme.test/ns/shop/sa/till'
 const root = await selfSignedRoot({ organization: 'acme.test', ttlSeconds: 3600 })
-const ca = await createCertificateAuthority({
-  signingCertificate: root.certificate,
-  signingKey: root.key,
-  chain: '',
-  rootBundle: root.certificate
-})
+const ca = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
 const { csr, privateKey } = await createCsr(cart)
 const [leaf] = await ca.sign({ csr, sans: [cart], ttlSeconds: 60 })
 

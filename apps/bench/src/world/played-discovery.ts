@@ -33,12 +33,7 @@ export async function playDiscovery(
 ): Promise<PlayedDiscovery> {
   const root = await selfSignedRoot({ organization: 'cluster.local', ttlSeconds: 86_400 })
   const { certificate, key } = root
-  const authority = await createCertificateAuthority({
-    signingCertificate: certificate,
-    signingKey: key,
-    chain: '',
-    rootBundle: certificate
-  })
+  const authority = await createCertificateAuthority({ signingCertificate: certificate, signingKey: key })
   const { csr, privateKey } = await createCsr('spiffe://cluster.local/ns/istio-system/sa/istiod')
   const [serving = ''] = await authority.sign({ csr, sans: ['localhost'], ttlSeconds: 3_600 })
 

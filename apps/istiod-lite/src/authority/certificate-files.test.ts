@@ -75,12 +75,7 @@ describe('a plugged-in CA', () => {
   })
 
   it('refuses a leaf as signer', async () => {
-    const authority = await createCertificateAuthority({
-      signingCertificate: root.certificate,
-      signingKey: root.key,
-      chain: '',
-      rootBundle: root.certificate
-    })
+    const authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
     const { csr, privateKey } = await createCsr('spiffe://td/ns/a/sa/b')
     const [leaf = ''] = await authority.sign({ csr, sans: ['spiffe://td/ns/a/sa/b'], ttlSeconds: 60 })
     put({ ...whole, 'ca-cert.pem': leaf, 'ca-key.pem': privateKey })

@@ -32,12 +32,7 @@ let fetchCertificate: (identity: string) => ReturnType<NodeContext['certificates
 
 beforeAll(async () => {
   const root = await selfSignedRoot({ organization: 'test', ttlSeconds: 3_600 })
-  const authority = await createCertificateAuthority({
-    signingCertificate: root.certificate,
-    signingKey: root.key,
-    chain: '',
-    rootBundle: root.certificate
-  })
+  const authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
   fetchCertificate = async identity => {
     const { csr, privateKey } = await createCsr(identity)
     return readCertificateChain(

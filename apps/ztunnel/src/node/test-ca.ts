@@ -21,12 +21,7 @@ export const testCaWarning =
  */
 export async function createTestCa({ ttlSeconds }: { readonly ttlSeconds: number }): Promise<CertificateSource> {
   const root = await selfSignedRoot({ organization: 'culvert test', ttlSeconds: 10 * 86_400, key: testRootKey() })
-  const authority = await createCertificateAuthority({
-    signingCertificate: root.certificate,
-    signingKey: root.key,
-    chain: '',
-    rootBundle: root.certificate
-  })
+  const authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
   return {
     close: () => undefined,
     fetch: async identity => {

@@ -24,12 +24,7 @@ export interface TestTrustDomain {
 
 export async function createTestTrustDomain(name: string): Promise<TestTrustDomain> {
   const root = await selfSignedRoot({ organization: name, ttlSeconds: 86_400 })
-  const authority = await createCertificateAuthority({
-    signingCertificate: root.certificate,
-    signingKey: root.key,
-    chain: '',
-    rootBundle: root.certificate
-  })
+  const authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
   return {
     name,
     root: new X509Certificate(root.certificate).raw,
