@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { KubernetesObject } from '@culvert/kubernetes'
+import { notRoot, titled } from '@culvert/testing'
 import { describe, expect, it } from 'vitest'
 import { type AgentBench, createAgentBench } from './agent-bench.ts'
 import { ambientLabel, namespaceOf, podOf } from './objects.ts'
 
-const missing = process.getuid?.() === 0 ? undefined : 'needs root'
 const uid = '4d0f1d5e-6f3a-4d2b-9a61-0c8f6f7f0a11'
 const other = '4d0f1d5e-6f3a-4d2b-9a61-0c8f6f7f0a22'
 
@@ -34,7 +34,7 @@ const addEvent = (path: string, ip: string) => ({
   IPs: [{ Interface: 2, Address: { IP: ip, Mask: '////AA==' }, Gateway: '' }]
 })
 
-describe.skipIf(missing)(`the node agent (${missing ?? 'as root'})`, () => {
+describe.skipIf(notRoot)(titled('the node agent'), () => {
   it('[cni-29] enrols a new pod that the plugin tells of, once a ztunnel is there', async () => {
     await using bench = await createAgentBench()
     bench.api.set('namespaces', namespaceOf('shop', ambientLabel))

@@ -12,11 +12,7 @@ import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { startNode, type TestNode } from './node.ts'
 import { createPods, type TestPod, type TestPods } from './pods.ts'
 
-/** Why tests in real namespaces cannot run here; undefined: they can. */
-export const skipReason: string | undefined =
-  process.getuid?.() === 0 ? undefined : 'skipped: network namespaces need root'
-
-export const titled = (title: string): string => (skipReason === undefined ? title : `${title} (${skipReason})`)
+export { notRoot as skipReason, titled } from '@culvert/testing'
 
 export const serverHost = 'server.shop.svc.cluster.local'
 export const serverVip = '10.96.7.7'

@@ -10,7 +10,6 @@ import {
 } from '../src/index.ts'
 
 /** Why these tests cannot run here; undefined: they can. */
-export const missing: string | undefined = process.getuid?.() === 0 ? undefined : 'needs root'
 
 export const podIp = '10.77.0.2'
 export const peerIp = '10.77.0.1'

@@ -3,9 +3,10 @@ import os from 'node:os'
 import path from 'node:path'
 import { once } from 'node:events'
 import { connectTcp } from '@culvert/netns'
+import { notRoot, titled } from '@culvert/testing'
 import { describe, expect, it } from 'vitest'
 import { chooseBackend, defaultProbeAddresses, noOverrides } from '../src/index.ts'
-import { capturing, createBench, missing, peerIp, podIp } from './bench.ts'
+import { capturing, createBench, peerIp, podIp } from './bench.ts'
 
 const uidA = '0d5f2c1a-0000-4000-8000-00000000000a'
 const uidB = '0d5f2c1a-0000-4000-8000-00000000000b'
@@ -20,7 +21,7 @@ function procWithKubelet(uid: number): { root: string } & Disposable {
   return { root, [Symbol.dispose]: () => fs.rmSync(root, { recursive: true }) }
 }
 
-describe.skipIf(missing).each(['iptables', 'nftables'] as const)(`host side, %s (${missing ?? 'as root'})`, kind => {
+describe.skipIf(notRoot).each(['iptables', 'nftables'] as const)(titled('host side, %s'), kind => {
   it('gives the probe address to what the node itself connects, and only to pods in the set', async () => {
     await using bench = await createBench()
     using proc = procWithKubelet(0)
@@ -67,7 +68,7 @@ describe.skipIf(missing).each(['iptables', 'nftables'] as const)(`host side, %s 
   })
 })
 
-describe.skipIf(missing)(`host side (${missing ?? 'as root'})`, () => {
+describe.skipIf(notRoot)(titled('host side'), () => {
   it('[capture-20] puts one rule behind the first jump of POSTROUTING, also beside foreign rules', async () => {
     await using bench = await createBench()
     await bench.sh(bench.peer, 'iptables -t nat -A POSTROUTING -p udp -j RETURN')

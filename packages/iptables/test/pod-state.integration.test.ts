@@ -1,6 +1,7 @@
+import { notRoot, titled } from '@culvert/testing'
 import { describe, expect, it } from 'vitest'
 import { noOverrides } from '../src/index.ts'
-import { capturing, createBench, missing } from './bench.ts'
+import { capturing, createBench } from './bench.ts'
 
 const state = `iptables-save; ip6tables-save; ip rule; ip -6 rule; ip route show table all; ip -6 route show table all`
 
@@ -9,7 +10,7 @@ function rulesOf(saved: string): string[] {
   return saved.split('\n').filter(line => /^(-A|:ISTIO)/.test(line) || /0x111|table 100/.test(line))
 }
 
-describe.skipIf(missing)(`rules in a pod, iptables (${missing ?? 'as root'})`, () => {
+describe.skipIf(notRoot)(titled('rules in a pod, iptables'), () => {
   it('[capture-12] only reads and checks where everything is as planned', async () => {
     await using bench = await createBench()
     const { capture, ran } = await capturing('iptables', { host: bench.peer, ipv6: true })
@@ -120,7 +121,7 @@ describe.skipIf(missing)(`rules in a pod, iptables (${missing ?? 'as root'})`, (
   })
 })
 
-describe.skipIf(missing)(`rules in a pod, nftables (${missing ?? 'as root'})`, () => {
+describe.skipIf(notRoot)(titled('rules in a pod, nftables'), () => {
   it('[capture-18] repeats to the same ruleset and deletes all of it', async () => {
     await using bench = await createBench()
     const { capture, warnings } = await capturing('nftables', { host: bench.peer, ipv6: true })

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { events } from '@culvert/kubernetes'
+import { titled } from '@culvert/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, createCluster, labUnsupported } from '../src/index.ts'
 import { podManifest, ready, unique } from './manifests.ts'
@@ -29,7 +30,7 @@ interface Call {
   readonly netns: boolean
 }
 
-describe.skipIf(unsupported)(`the CNI chain${unsupported === undefined ? '' : ` (${unsupported})`}`, () => {
+describe.skipIf(unsupported)(titled('the CNI chain', unsupported), () => {
   let cluster: Cluster
   const file = (name: string): string => cluster.nodes[0]!.path(name)
   const calls = (): Call[] =>

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { titled } from '@culvert/testing'
 import { describe, expect, it } from 'vitest'
 import { findCgroupRoot } from '../src/cluster/cgroups.ts'
 import { createCluster, labUnsupported, type Progress } from '../src/index.ts'
@@ -32,7 +33,7 @@ const cgroupOf = (id: string): string => {
   return path.join('directory' in root ? root.directory : '', `culvert-lab-${id}`)
 }
 
-describe.skipIf(unsupported)(`a lab cluster${unsupported === undefined ? '' : ` (${unsupported})`}`, () => {
+describe.skipIf(unsupported)(titled('a lab cluster', unsupported), () => {
   it('changes nothing on the machine, and leaves nothing when it is closed', async () => {
     const before = machine()
     const progress: Progress[] = []

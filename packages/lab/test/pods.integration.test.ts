@@ -3,13 +3,14 @@ import http from 'node:http'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { events, pods, type V1Pod } from '@culvert/kubernetes'
+import { titled } from '@culvert/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, createCluster, labUnsupported } from '../src/index.ts'
 import { documents, podManifest, ready, unique } from './manifests.ts'
 
 const unsupported = labUnsupported()
 
-describe.skipIf(unsupported)(`pods of a lab cluster${unsupported === undefined ? '' : ` (${unsupported})`}`, () => {
+describe.skipIf(unsupported)(titled('pods of a lab cluster', unsupported), () => {
   let cluster: Cluster
   beforeAll(async () => {
     cluster = await createCluster({ nodes: 2 })

@@ -6,6 +6,7 @@ import os from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { constants, getsockopt } from '@culvert/native-netns'
+import { notRoot, titled } from '@culvert/testing'
 import { connectTcp } from './connect.ts'
 import type { NetnsError } from './errors.ts'
 import { bindUdp, listenTcp } from './listen.ts'
@@ -22,9 +23,7 @@ import {
 import { originalDestination } from './original-destination.ts'
 import { run } from './run-program.ts'
 
-const notRoot = process.getuid?.() !== 0
-
-describe.skipIf(notRoot)('network namespaces (skipped unless root)', () => {
+describe.skipIf(notRoot)(titled('network namespaces'), () => {
   let pod: Netns
 
   beforeAll(async () => {

@@ -1,13 +1,12 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { connectTcp, createNetns, listenTcp, type Netns, run } from '@culvert/netns'
+import { notRoot, titled } from '@culvert/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Bench, createBench, silent } from '../test/bench.ts'
 import { createZdsClient, type ZdsClient } from './client.ts'
 import { createPodSet, type PodSet } from './pod-set.ts'
 import { createZdsServer, type SnapshotPod, type ZdsServer } from './server.ts'
-
-const notRoot = process.getuid?.() !== 0
 
 const info = { name: 'cart-0', namespace: 'shop', serviceAccount: 'cart' }
 const ports = [15001, 15006, 15008]
@@ -19,7 +18,7 @@ interface Ztunnel {
   readonly ready: () => boolean
 }
 
-describe.skipIf(notRoot)('both ends over real namespaces (skipped unless root)', () => {
+describe.skipIf(notRoot)(titled('both ends over real namespaces'), () => {
   let bench: Bench
   let server: ZdsServer
   let cache: Map<string, SnapshotPod>

@@ -2,14 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import os from 'node:os'
 import path from 'node:path'
 import { createNetns, type Netns, run, sameNetns } from '@culvert/netns'
+import { notRoot, titled } from '@culvert/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { scanProc } from './scan-proc.ts'
 
-const missing = process.getuid?.() === 0 ? undefined : 'needs root'
 const a = '4d0f1d5e-6f3a-4d2b-9a61-0c8f6f7f0a11'
 const b = '4d0f1d5e-6f3a-4d2b-9a61-0c8f6f7f0a22'
 
-describe.skipIf(missing)(`finding a pod's namespace by its processes (${missing ?? 'as root'})`, () => {
+describe.skipIf(notRoot)(titled("finding a pod's namespace by its processes"), () => {
   let proc: string
   let open: Netns[]
   beforeEach(() => {

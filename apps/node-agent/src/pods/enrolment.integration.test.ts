@@ -1,13 +1,13 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { createNetns, duplicateNetns, type Netns, sameNetns } from '@culvert/netns'
 import { ZdsError } from '@culvert/zds'
+import { notRoot, titled } from '@culvert/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { podOf } from '../../test/objects.ts'
 import { createEnrolment, type Enrolment } from './enrolment.ts'
 import { takeInitialSnapshot } from './initial-snapshot.ts'
 import { createPodCache, type PodCache } from './pod-cache.ts'
 
-const missing = process.getuid?.() === 0 ? undefined : 'needs root'
 const info = { name: 'till-0', namespace: 'shop', serviceAccount: 'cart' }
 
 /** Descriptors of this process that hold the namespace. */
@@ -21,7 +21,7 @@ function held(inode: bigint): number {
   }).length
 }
 
-describe.skipIf(missing)(`the pod cache (${missing ?? 'as root'})`, () => {
+describe.skipIf(notRoot)(titled('the pod cache'), () => {
   let cache: PodCache
   beforeEach(() => {
     cache = createPodCache()
@@ -48,7 +48,7 @@ describe.skipIf(missing)(`the pod cache (${missing ?? 'as root'})`, () => {
   })
 })
 
-describe.skipIf(missing)(`enrolment (${missing ?? 'as root'})`, () => {
+describe.skipIf(notRoot)(titled('enrolment'), () => {
   let netns: Netns
   let cache: PodCache
   let calls: string[]

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http2 from 'node:http2'
 import type net from 'node:net'
 import os from 'node:os'
+import { titled } from '@culvert/testing'
 import { expect, it } from 'vitest'
 import type { Endpoint } from '../data-path.ts'
 import { rawServer } from './raw-peer.ts'
@@ -9,7 +10,7 @@ import { echo, readAll, readToEnd, STOCK, type TestMesh } from './test-mesh.ts'
 import type { TestPod } from './test-pod.ts'
 
 const interfaces = Object.values(os.networkInterfaces()).flat()
-const noIpv6 = interfaces.some(address => address?.family === 'IPv6') ? '' : ' (skipped: this machine has no IPv6)'
+const noIpv6 = interfaces.some(address => address?.family === 'IPv6') ? undefined : 'skipped: this machine has no IPv6'
 
 const MEGABYTE = 1_048_576
 
@@ -63,7 +64,7 @@ export function bytesConformance(createMesh: () => TestMesh): void {
     }
   )
 
-  it.skipIf(noIpv6)(`shows IPv4 addresses of a dual-stack listener as IPv4${noIpv6}`, async () => {
+  it.skipIf(noIpv6)(titled('shows IPv4 addresses of a dual-stack listener as IPv4', noIpv6), async () => {
     await using mesh = createMesh()
     const application = await mesh.application(echo)
     const server = await mesh.server({ ip: '::' })

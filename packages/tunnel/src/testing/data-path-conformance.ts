@@ -1,3 +1,4 @@
+import { notRoot, titled } from '@culvert/testing'
 import { beforeAll, describe } from 'vitest'
 import type { DataPath } from '../data-path.ts'
 import { answersConformance } from './conformance-answers.ts'
@@ -28,15 +29,13 @@ export function dataPathConformance(name: string, paths: DataPathFactories): voi
   })
 }
 
-const notRoot = process.getuid?.() === 0 ? '' : ' (skipped: network namespaces need root)'
-
 /** The rest: what needs network namespaces, root and iptables, or takes seconds. For an integration test file. */
 export function dataPathIntegration(name: string, paths: DataPathFactories): void {
   describe(name, () => {
     const createMesh = meshFactory(paths)
     describe('bulk', () => bulkConformance(createMesh))
     describe('faults', () => faultsConformance(createMesh))
-    describe.skipIf(notRoot)(`namespaces${notRoot}`, () => namespacesConformance(createMesh))
+    describe.skipIf(notRoot)(titled('namespaces'), () => namespacesConformance(createMesh))
   })
 }
 
