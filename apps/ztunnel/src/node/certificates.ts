@@ -94,8 +94,8 @@ export function followWorkloads(
   }
 
   return index.watch({
-    workloadInserted: workload => {
-      if (!prefetch || !index.isLocal(workload) || !needsCertificate(workload)) return
+    localInserted: workload => {
+      if (!prefetch || !needsCertificate(workload)) return
       if (queue.length >= maxQueued) {
         log.warn('too many certificates to prefetch', { identity: workloadIdentity(workload) })
         return

@@ -1,6 +1,6 @@
 import { WorkloadsError } from '../errors.ts'
 import type { DeltaResponse } from '../messages/delta-response.ts'
-import { encodeDeltaRequest } from '../messages/discovery-codec.ts'
+import { encodeDeltaRequest, encodeInitialVersions } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, NodeMessage, ResourceMessage } from '../messages/discovery-messages.ts'
 import { plainText } from '../plain-text.ts'
 import { createTurns } from '../state/turns.ts'
@@ -58,7 +58,7 @@ export function createSubscription({
     let left = maxListedBytes
     let names: [string, string][] = []
     const list = (): void => {
-      const part = encodeDeltaRequest({ initialResourceVersions: Object.fromEntries(names) })
+      const part = encodeInitialVersions(names)
       left -= part.length
       if (left > 0) parts.push(part)
       else for (const [name] of names) unlisted.add(name)

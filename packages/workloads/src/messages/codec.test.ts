@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { resourceVersion } from '../resource-version.ts'
-import { decodeDeltaRequest, decodeDeltaResponse, encodeDeltaRequest, encodeDeltaResponse } from './discovery-codec.ts'
+import {
+  decodeDeltaRequest,
+  decodeDeltaResponse,
+  encodeDeltaRequest,
+  encodeDeltaResponse,
+  encodeInitialVersions
+} from './discovery-codec.ts'
 import { AppProtocol, IPFamilies, PolicyAction, PolicyScope, TunnelProtocol, WorkloadType } from './enums.ts'
 import { decodeAddress, decodeAuthorization, encodeAddress, encodeAuthorization } from './resource-codec.ts'
 
@@ -164,4 +170,11 @@ describe('the envelope', () => {
     }
     expect(decodeDeltaResponse(encodeDeltaResponse(response))).toEqual(response)
   })
+})
+
+it('writes the versions of what is held as a request does', () => {
+  const versions = { 'shop/cart': 'a7', 'c//Pod/é': '', ['x'.repeat(300)]: '1' }
+  const bytes = encodeInitialVersions(Object.entries(versions))
+  expect(decodeDeltaRequest(bytes)).toEqual({ initialResourceVersions: versions })
+  expect(hex(bytes)).toBe(hex(encodeDeltaRequest({ initialResourceVersions: versions })))
 })

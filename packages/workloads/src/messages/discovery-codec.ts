@@ -1,4 +1,5 @@
 import type { MethodDefinition } from '@grpc/grpc-js'
+import protobuf from 'protobufjs'
 import type {
   DeltaDiscoveryRequest,
   DeltaDiscoveryResponse,
@@ -23,6 +24,18 @@ const worldResponses: Codec<DiscoveryResponse> = codec('envoy.service.discovery.
 export function encodeDeltaRequest({ node, ...rest }: DeltaDiscoveryRequest): Uint8Array {
   return requests.encode({ ...rest, ...(node && { node: rawNode(node) }) })
 }
+
+/** A request of nothing but `initial_resource_versions`; of thousands, an object would make as many names of members. */
+export function encodeInitialVersions(versions: Iterable<readonly [name: string, version: string]>): Uint8Array {
+  const writer = protobuf.Writer.create()
+  for (const [name, version] of versions) {
+    writer.uint32(initialVersionTag).fork().uint32(keyTag).string(name).uint32(valueTag).string(version).ldelim()
+  }
+  return writer.finish()
+}
+
+/** Field number and wire type (2: length-delimited) of one entry, and of its parts. */
+const [initialVersionTag, keyTag, valueTag] = [(5 << 3) | 2, (1 << 3) | 2, (2 << 3) | 2]
 
 export function decodeDeltaRequest(bytes: Uint8Array): DeltaDiscoveryRequest {
   const { node, ...rest } = requests.decode(bytes)

@@ -22,7 +22,7 @@ export function waitForLocalWorkload(
   }
   const onAbort = (): void => finish(undefined)
   const stopWatching = index.watch({
-    workloadInserted({ name, namespace }) {
+    localInserted({ name, namespace }) {
       if (name !== identity.name || namespace !== identity.namespace) return
       const workload = index.localWorkload(identity)
       if (workload !== undefined) finish(workload)

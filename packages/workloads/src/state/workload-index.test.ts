@@ -231,7 +231,7 @@ describe('a response in steps', () => {
   it('tells listeners at its end', () => {
     const index = indexOf(...pods('old'))
     let told = 0
-    index.watch({ workloadInserted: () => told++ })
+    index.watch({ localInserted: () => told++ })
     const oldOnes: number[] = []
     for (const _step of index.applyInSteps({ updates: pods('new'), removals: uids('old') })) {
       if (told > 0) oldOnes.push(uids('old').filter(uid => index.workload(uid) !== undefined).length)
@@ -420,7 +420,7 @@ describe('the local workload', () => {
   it('announces insertions when their services are in place', () => {
     const index = indexOf()
     const seen: (readonly string[])[] = []
-    index.watch({ workloadInserted: () => seen.push(endpoints(index)) })
+    index.watch({ localInserted: () => seen.push(endpoints(index)) })
     apply(index, workloadUpdate({ uid: pod, services: onCart }), serviceUpdate(cart))
     expect(seen).toEqual([[pod]])
   })

@@ -22,8 +22,6 @@ export interface WorkloadIndex extends WorkloadLookups, WorkloadListing {
   readonly applyInTurns: (changes: AddressChanges) => Promise<void>
   /** Until the returned function is called. Listeners run when a whole response is in. */
   readonly watch: (listener: IndexListener) => () => void
-  /** Whether a workload is of this node. */
-  readonly isLocal: (workload: Workload) => boolean
 }
 
 export interface AddressChanges {
@@ -49,7 +47,8 @@ interface ServiceChanges {
 const servicesPerStep = 256
 
 export interface IndexListener {
-  readonly workloadInserted?: (workload: Workload) => void
+  /** A workload of this node is new, or has changed. */
+  readonly localInserted?: (workload: Workload) => void
   /** The last workload of this node that ran as this account is gone. */
   readonly localIdentityGone?: (identity: Account) => void
 }
@@ -163,13 +162,13 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
           leave(previous)
         }
         changes.arrived(slot, update.workload)
-        inserted.push(slot)
+        if (workloads.isLocal(update.workload)) inserted.push(slot)
       }
       yield
     }
     for (const name of removals) {
       const slot = workloads.slotOf(name)
-      const workload = slot === undefined ? undefined : workloads.at(slot)
+      const workload = slot === undefined ? undefined : workloads.peek(slot)
       if (slot !== undefined && workload !== undefined) {
         leaving.push(slot)
         leave(workload)
@@ -190,8 +189,10 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
   function* tell(inserted: readonly number[], left: readonly Account[]): Generator<void> {
     if (listeners.size === 0) return
     for (const slot of inserted) {
-      const workload = workloads.at(slot)
-      if (workload !== undefined) for (const listener of listeners) listener.workloadInserted?.(workload)
+      const workload = workloads.peek(slot)
+      if (workload !== undefined && workloads.isLocal(workload)) {
+        for (const listener of listeners) listener.localInserted?.(workload)
+      }
       yield
     }
     const gone = left.filter(({ namespace, serviceAccount }) => !workloads.hasLocalIdentity(namespace, serviceAccount))
@@ -204,7 +205,6 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     workloadByHostname: workloads.byHostname,
     localWorkload: workloads.local,
     hasLocalIdentity: workloads.hasLocalIdentity,
-    isLocal: workloads.isLocal,
     service: services.get,
     serviceByVip: (network, ip, clientNamespace) => services.byVip(network, ip, clientNamespace),
     serviceByHostname: (hostname, clientNamespace) => services.byHostname(hostname, clientNamespace),

@@ -16,6 +16,8 @@ export interface WorkloadTable extends Names {
   readonly all: () => Iterable<Workload>
   readonly get: (uid: string) => Workload | undefined
   readonly at: (slot: number) => Workload | undefined
+  /** The same, made anew and not kept: for who goes through many. */
+  readonly peek: (slot: number) => Workload | undefined
   /** What balancing asks of each of thousands, without making a value of it; undefined for a mere name. */
   readonly endpointAt: (slot: number, port: PortMap) => KnownEndpoint | undefined
   readonly byIp: (network: string, ip: string) => Workload | undefined
@@ -51,11 +53,11 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
   let arrived = 0
   const isLocal = ({ node }: Workload): boolean => !localNode || node === localNode
 
-  const at = (slot: number): Workload | undefined =>
-    views.get(slot, () => {
-      const record = arena.read(slot)
-      return record && records.decode(record)
-    })
+  const peek = (slot: number): Workload | undefined => {
+    const record = arena.read(slot)
+    return record && records.decode(record)
+  }
+  const at = (slot: number): Workload | undefined => views.get(slot, () => peek(slot))
 
   const slotOf = (uid: string): number | undefined =>
     uids.find(hashOf(uid), slot => records.nameIn(arena.read(slot)!) === uid)
@@ -98,7 +100,7 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
 
   /** The workload's record goes; the slot stays. */
   function unfile(slot: number): Workload | undefined {
-    const previous = at(slot)
+    const previous = peek(slot)
     if (previous === undefined) return undefined
     file(previous, slot, 'remove')
     records.release(arena.read(slot)!)
@@ -129,8 +131,7 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
   return {
     *all() {
       for (let slot = 0; slot < slots; slot++) {
-        const record = arena.read(slot)
-        const workload = record && records.decode(record)
+        const workload = peek(slot)
         if (workload !== undefined) yield workload
       }
     },
@@ -139,6 +140,7 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
       return slot === undefined ? undefined : at(slot)
     },
     at,
+    peek,
     endpointAt(slot, port) {
       const reachability = reachabilities[slot]!
       if (reachability === mereName) return undefined
