@@ -2,17 +2,7 @@ import type { Netns } from '@culvert/netns'
 import { splitArguments } from './cleanup-rules.ts'
 import type { Commands } from './commands.ts'
 import { type Family, probeSetNames } from './constants.ts'
-import {
-  listEntries,
-  noIpv6Set,
-  type ProbeAddressSet,
-  type ProbeEntry,
-  type ProbeSetStore,
-  probeAddress,
-  pruneEntries,
-  removeEntry,
-  requireUid
-} from './probe-addresses.ts'
+import { createProbeAddressSet, type ProbeAddressSet, type ProbeEntry, requireUid } from './probe-addresses.ts'
 
 export function createIpsets(options: {
   netns: Netns | undefined
@@ -23,8 +13,21 @@ export function createIpsets(options: {
   const ipset = async (args: string[]): Promise<string> => (await commands.require(netns, 'ipset', args)).stdout
   const families: readonly Family[] = ipv6 ? ['ipv4', 'ipv6'] : ['ipv4']
 
-  const store: ProbeSetStore = {
+  return createProbeAddressSet({
     ipv6,
+    withoutIpv6: 'refuse',
+    async create() {
+      for (const family of families) {
+        const inet = family === 'ipv4' ? 'inet' : 'inet6'
+        await ipset(['create', '-exist', probeSetNames[family], 'hash:ip', 'family', inet, 'comment'])
+      }
+    },
+    async flush() {
+      for (const family of families) await ipset(['flush', probeSetNames[family]])
+    },
+    async destroy() {
+      for (const family of families) await ipset(['destroy', probeSetNames[family]])
+    },
     // With -exist the comment of a present entry is replaced: the last pod to get an address owns it.
     async add(family, ip, podUid) {
       await ipset(['add', '-exist', probeSetNames[family], ip, 'comment', requireUid(podUid)])
@@ -35,30 +38,7 @@ export function createIpsets(options: {
     async list(family) {
       return parseIpsetSave(await ipset(['save', probeSetNames[family]]))
     }
-  }
-
-  return {
-    async create() {
-      for (const family of families) {
-        const inet = family === 'ipv4' ? 'inet' : 'inet6'
-        await ipset(['create', '-exist', probeSetNames[family], 'hash:ip', 'family', inet, 'comment'])
-      }
-    },
-    async flush() {
-      for (const family of families) await ipset(['flush', probeSetNames[family]])
-    },
-    async add(text, podUid) {
-      const { family, ip } = probeAddress(text)
-      if (family === 'ipv6' && !ipv6) throw noIpv6Set(ip)
-      await store.add(family, ip, podUid)
-    },
-    remove: (ip, podUid) => removeEntry(store, ip, podUid),
-    list: () => listEntries(store),
-    prune: keep => pruneEntries(store, keep),
-    async destroy() {
-      for (const family of families) await ipset(['destroy', probeSetNames[family]])
-    }
-  }
+  })
 }
 
 /** Lines `add SET ADDRESS comment "UID"`. */

@@ -2,16 +2,7 @@ import type { Netns } from '@culvert/netns'
 import type { Commands } from './commands.ts'
 import { ambientTables, type Family, probeSetNames } from './constants.ts'
 import { hostSets, hostTableDeletion } from './nftables-text.ts'
-import {
-  listEntries,
-  type ProbeAddressSet,
-  type ProbeEntry,
-  type ProbeSetStore,
-  probeAddress,
-  pruneEntries,
-  removeEntry,
-  requireUid
-} from './probe-addresses.ts'
+import { createProbeAddressSet, type ProbeAddressSet, type ProbeEntry, requireUid } from './probe-addresses.ts'
 
 const table = `inet ${ambientTables.nat}`
 
@@ -21,40 +12,26 @@ export function createNftSets(options: {
   commands: Commands
 }): ProbeAddressSet {
   const { netns, ipv6, commands } = options
+  const families: readonly Family[] = ipv6 ? ['ipv4', 'ipv6'] : ['ipv4']
   const transaction = async (text: string): Promise<void> => {
     await commands.require(netns, 'nft', ['-f', '-'], text)
   }
 
-  const store: ProbeSetStore = {
+  return createProbeAddressSet({
     ipv6,
+    withoutIpv6: 'ignore',
+    create: () => transaction(hostSets({ ipv6 })),
+    flush: () => transaction(families.map(family => `flush set ${table} ${probeSetNames[family]}\n`).join('')),
+    destroy: () => transaction(hostTableDeletion),
     // The kernel keeps the comment of a present element; nothing replaces it, as upstream's nftables back end.
     add: (family, ip, podUid) =>
       transaction(`add element ${table} ${probeSetNames[family]} { ${ip} comment "${requireUid(podUid)}" }\n`),
     delete: (family, ip) => transaction(`delete element ${table} ${probeSetNames[family]} { ${ip} }\n`),
-    async list(family: Family) {
+    async list(family) {
       const args = ['--json', 'list', 'set', 'inet', ambientTables.nat, probeSetNames[family]]
       return parseNftSet((await commands.require(netns, 'nft', args)).stdout)
     }
-  }
-
-  return {
-    create: () => transaction(hostSets({ ipv6 })),
-    flush: () =>
-      transaction(
-        (ipv6 ? [probeSetNames.ipv4, probeSetNames.ipv6] : [probeSetNames.ipv4])
-          .map(name => `flush set ${table} ${name}\n`)
-          .join('')
-      ),
-    async add(text, podUid) {
-      const { family, ip } = probeAddress(text)
-      if (family === 'ipv6' && !ipv6) return
-      await store.add(family, ip, podUid)
-    },
-    remove: (ip, podUid) => removeEntry(store, ip, podUid),
-    list: () => listEntries(store),
-    prune: keep => pruneEntries(store, keep),
-    destroy: () => transaction(hostTableDeletion)
-  }
+  })
 }
 
 interface NftListing {

@@ -8,7 +8,7 @@ import { parseIpsetSave } from './ipset.ts'
 import { findKubeletUid } from './kubelet-uid.ts'
 import { parseNftSet } from './nft-set.ts'
 import { hostTransaction } from './nftables-text.ts'
-import { probeAddress, requireUid } from './probe-addresses.ts'
+import { createProbeAddressSet, probeAddress, type ProbeSetStore, requireUid } from './probe-addresses.ts'
 
 describe('addresses', () => {
   it.each([
@@ -24,6 +24,52 @@ describe('addresses', () => {
   it('refuses a UID that could be more than a comment', () => {
     expect(requireUid('0d5f2c1a-0000-4000-8000-000000000001')).toBe('0d5f2c1a-0000-4000-8000-000000000001')
     expect(() => requireUid('a" } ; flush ruleset')).toThrowError(/cannot be a set entry's comment/)
+  })
+})
+
+describe('a set', () => {
+  function setOver(options: Pick<ProbeSetStore, 'ipv6' | 'withoutIpv6'>) {
+    const entries = new Map<string, string>()
+    const nothing = async (): Promise<void> => {}
+    const set = createProbeAddressSet({
+      ...options,
+      create: nothing,
+      flush: nothing,
+      destroy: nothing,
+      add: async (_, ip, podUid) => void entries.set(ip, podUid),
+      delete: async (_, ip) => void entries.delete(ip),
+      list: async family =>
+        [...entries].filter(([ip]) => ip.includes(':') === (family === 'ipv6')).map(([ip, podUid]) => ({ ip, podUid }))
+    })
+    return { entries, set }
+  }
+
+  it('gives an address back only for the pod that has it', async () => {
+    const { set, entries } = setOver({ ipv6: true, withoutIpv6: 'refuse' })
+    await set.add('FD42::11', 'uid-a')
+    await set.add('fd42::11', 'uid-b')
+    expect(await set.remove('fd42::11', 'uid-a')).toBe('foreign')
+    expect(await set.list()).toEqual([{ ip: 'fd42::11', podUid: 'uid-b' }])
+    expect(await set.remove('FD42:0::11', 'uid-b')).toBe('removed')
+    expect(await set.remove('fd42::11', 'uid-b')).toBe('absent')
+    expect(entries.size).toBe(0)
+  })
+
+  it('is pruned to the addresses that are to be kept', async () => {
+    const { set } = setOver({ ipv6: true, withoutIpv6: 'refuse' })
+    for (const ip of ['10.1.2.3', '10.1.2.4', 'fd42::11']) await set.add(ip, 'uid')
+    expect(await set.prune(['::ffff:10.1.2.3', 'fd42::12'])).toEqual(['10.1.2.4', 'fd42::11'])
+    expect((await set.list()).map(({ ip }) => ip)).toEqual(['10.1.2.3'])
+  })
+
+  it.each(['refuse', 'ignore'] as const)('has no IPv6 addresses while IPv6 is off: %ss them', async withoutIpv6 => {
+    const { set, entries } = setOver({ ipv6: false, withoutIpv6 })
+    const code = 'IPTABLES_NO_IPV6_SET'
+    if (withoutIpv6 === 'ignore') await set.add('fd42::11', 'uid')
+    else await expect(set.add('fd42::11', 'uid')).rejects.toMatchObject({ code })
+    await expect(set.remove('fd42::11', 'uid')).rejects.toMatchObject({ code })
+    expect(entries.size).toBe(0)
+    expect(await set.list()).toEqual([])
   })
 })
 

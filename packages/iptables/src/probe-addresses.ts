@@ -42,41 +42,50 @@ export function probeAddress(text: string): ProbeAddress {
 }
 
 /** What the back ends differ in; the policy above them is the same. */
-export interface ProbeSetStore {
+export interface ProbeSetStore extends Pick<ProbeAddressSet, 'create' | 'flush' | 'destroy'> {
   readonly ipv6: boolean
+  /** What becomes of adding an IPv6 address while IPv6 is off (docs/spec/capture.md 6.1). */
+  readonly withoutIpv6: 'refuse' | 'ignore'
   add(family: Family, ip: string, podUid: string): Promise<void>
   delete(family: Family, ip: string): Promise<void>
   list(family: Family): Promise<ProbeEntry[]>
 }
 
-export async function removeEntry(
-  store: ProbeSetStore,
-  text: string,
-  podUid: string
-): Promise<'removed' | 'absent' | 'foreign'> {
-  const { family, ip } = probeAddress(text)
-  if (family === 'ipv6' && !store.ipv6) throw noIpv6Set(ip)
-  const entry = (await store.list(family)).find(candidate => probeAddress(candidate.ip).ip === ip)
-  if (entry === undefined) return 'absent'
-  if (entry.podUid !== podUid) return 'foreign'
-  await store.delete(family, ip)
-  return 'removed'
-}
+export function createProbeAddressSet(store: ProbeSetStore): ProbeAddressSet {
+  const noSet = (ip: string): IptablesError =>
+    new IptablesError('IPTABLES_NO_IPV6_SET', `no address set for ${ip}: IPv6 is off on this node`)
 
-export async function listEntries(store: ProbeSetStore): Promise<ProbeEntry[]> {
-  const ipv4 = await store.list('ipv4')
-  return store.ipv6 ? [...ipv4, ...(await store.list('ipv6'))] : ipv4
-}
+  async function list(): Promise<ProbeEntry[]> {
+    const ipv4 = await store.list('ipv4')
+    return store.ipv6 ? [...ipv4, ...(await store.list('ipv6'))] : ipv4
+  }
 
-export async function pruneEntries(store: ProbeSetStore, keep: Iterable<string>): Promise<string[]> {
-  const kept = new Set([...keep].map(text => probeAddress(text).ip))
-  const stale = (await listEntries(store)).map(entry => probeAddress(entry.ip)).filter(({ ip }) => !kept.has(ip))
-  for (const { family, ip } of stale) await store.delete(family, ip)
-  return stale.map(({ ip }) => ip)
-}
-
-export function noIpv6Set(ip: string): IptablesError {
-  return new IptablesError('IPTABLES_NO_IPV6_SET', `no address set for ${ip}: IPv6 is off on this node`)
+  return {
+    create: () => store.create(),
+    flush: () => store.flush(),
+    destroy: () => store.destroy(),
+    list,
+    async add(text, podUid) {
+      const { family, ip } = probeAddress(text)
+      if (family === 'ipv4' || store.ipv6) await store.add(family, ip, podUid)
+      else if (store.withoutIpv6 === 'refuse') throw noSet(ip)
+    },
+    async remove(text, podUid) {
+      const { family, ip } = probeAddress(text)
+      if (family === 'ipv6' && !store.ipv6) throw noSet(ip)
+      const entry = (await store.list(family)).find(candidate => probeAddress(candidate.ip).ip === ip)
+      if (entry === undefined) return 'absent'
+      if (entry.podUid !== podUid) return 'foreign'
+      await store.delete(family, ip)
+      return 'removed'
+    },
+    async prune(keep) {
+      const kept = new Set([...keep].map(text => probeAddress(text).ip))
+      const stale = (await list()).map(entry => probeAddress(entry.ip)).filter(({ ip }) => !kept.has(ip))
+      for (const { family, ip } of stale) await store.delete(family, ip)
+      return stale.map(({ ip }) => ip)
+    }
+  }
 }
 
 // The comment goes into the input of programs that run as root.
