@@ -2,12 +2,8 @@ import { once } from 'node:events'
 import net from 'node:net'
 import tls from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { HboneFixture, readAll, STOCK } from './testing/hbone-fixture.ts'
+import { HboneFixture, readAll, STOCK, tlsMaterial } from './testing/hbone-fixture.ts'
 import { CLIENT_PREFACE, decodeFrames, encodeFrame, FRAME } from './testing/raw-http2.ts'
-
-function tlsMaterial({ certificateChain, privateKey, roots }: HboneFixture['cart']): tls.ConnectionOptions {
-  return { cert: certificateChain, key: privateKey, ca: roots, checkServerIdentity: () => undefined }
-}
 
 /** What a foreign TLS client hears: its negotiated protocol, or the error. */
 async function handshake(port: number, options: tls.ConnectionOptions): Promise<string | false | null> {
@@ -268,9 +264,8 @@ describe('HTTP/2 settings', () => {
   it('[hbone-6] of the server are those of the specification', async () => {
     await using fixture = await HboneFixture.create()
     const { port } = await fixture.serve()
-    const socket = tls.connect({ host: '127.0.0.1', port, ...tlsMaterial(fixture.cart), ALPNProtocols: ['h2'] })
+    const socket = fixture.connectTls(port)
     socket.on('error', () => {})
-    fixture.onCleanup(() => socket.destroy())
     const first = Promise.withResolvers<Buffer>()
     collect(socket, 33 + 13, first.resolve)
     await once(socket, 'secureConnect')

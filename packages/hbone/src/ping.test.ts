@@ -81,16 +81,7 @@ describe('PING', () => {
   it('[hbone-18] unanswered makes a server say GOAWAY and close 30 s after the start', async () => {
     await using fixture = await HboneFixture.create()
     const { server, port } = await fixture.serve()
-    const { certificateChain, privateKey, roots } = fixture.cart
-    const socket = tls.connect({
-      host: '127.0.0.1',
-      port,
-      cert: certificateChain,
-      key: privateKey,
-      ca: roots,
-      ALPNProtocols: ['h2'],
-      checkServerIdentity: () => undefined
-    })
+    const socket = fixture.connectTls(port)
     await once(socket, 'secureConnect')
     const goaway = new Promise<Frame>(resolve => {
       let bytes: Buffer = Buffer.alloc(0)

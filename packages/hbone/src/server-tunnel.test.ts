@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
-import tls from 'node:tls'
+import type tls from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import type { HboneServerStream } from './index.ts'
 import { HboneFixture } from './testing/hbone-fixture.ts'
@@ -31,19 +31,7 @@ class RawTunnel {
   }
 
   static async open(fixture: HboneFixture, port: number): Promise<RawTunnel> {
-    const { certificateChain, privateKey, roots } = fixture.cart
-    const tunnel = new RawTunnel(
-      tls.connect({
-        host: '127.0.0.1',
-        port,
-        cert: certificateChain,
-        key: privateKey,
-        ca: roots,
-        ALPNProtocols: ['h2'],
-        checkServerIdentity: () => undefined
-      })
-    )
-    fixture.onCleanup(() => tunnel.socket.destroy())
+    const tunnel = new RawTunnel(fixture.connectTls(port))
     await once(tunnel.socket, 'secureConnect')
     tunnel.socket.write(Buffer.concat([CLIENT_PREFACE, encodeFrame(FRAME.settings)]))
     return tunnel

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import tls from 'node:tls'
 import {
   type Credential,
   createHboneServer,
@@ -49,6 +50,13 @@ export class HboneFixture {
     return { server, port }
   }
 
+  /** A client as `cart`, for tests that write HTTP/2 themselves. */
+  connectTls(port: number): tls.TLSSocket {
+    const socket = tls.connect({ host: '127.0.0.1', port, ...tlsMaterial(this.cart), ALPNProtocols: ['h2'] })
+    this.onCleanup(() => socket.destroy())
+    return socket
+  }
+
   pool(options: Partial<TunnelPoolOptions> = {}): TunnelPool {
     const pool = createTunnelPool({ dial, ...options })
     this.onCleanup(() => pool.close())
@@ -67,6 +75,11 @@ export class HboneFixture {
       ...request
     }
   }
+}
+
+/** A credential as `node:tls` takes it; the peer's identity is not looked at. */
+export function tlsMaterial({ certificateChain, privateKey, roots }: Credential): tls.ConnectionOptions {
+  return { cert: certificateChain, key: privateKey, ca: roots, checkServerIdentity: () => undefined }
 }
 
 export const dial: TunnelPoolOptions['dial'] = async to => {
