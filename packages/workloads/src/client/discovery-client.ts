@@ -94,8 +94,8 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
       stream = opening
       demands.restart()
       for (const subscription of subscriptions) {
-        await subscription.open(node, request => {
-          opening.write(request)
+        await subscription.open(node, (...parts) => {
+          opening.write(...parts)
           current = opening
         })
       }

@@ -7,8 +7,9 @@ import { createManualClock } from '@culvert/clock/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { selfSigned } from './discovery-server.test-helper.ts'
 import { type GrpcStream, openGrpcStream } from './grpc-stream.ts'
-import { framed } from './message-frames.ts'
+import { frameHead } from './message-frames.ts'
 
+const framed = (bytes: Buffer): Buffer => Buffer.concat([frameHead(bytes.length), bytes])
 const { certificate: cert, privateKey: key } = await selfSigned('localhost')
 
 async function openTo(server: Server, clock = systemClock): Promise<GrpcStream> {
@@ -46,14 +47,18 @@ async function all(stream: GrpcStream): Promise<Buffer[]> {
 describe('a gRPC stream', () => {
   it('carries messages of any size both ways, and its status', async () => {
     const long = Buffer.alloc(3_000_000, 'culvert')
-    const stream = await openWith(async server => {
+    const stream = await openWith(server => {
       server.respond({ ':status': 200 }, { waitForTrailers: true })
       server.on('wantTrailers', () => server.sendTrailers({ 'grpc-status': '8', 'grpc-message': 'too %C3%A9 100%25' }))
-      const [first] = (await once(server, 'data')) as [Buffer]
-      server.write(first)
-      server.end(framed(long))
+      let echo = Buffer.alloc(0)
+      server.on('data', (piece: Buffer) => {
+        echo = Buffer.concat([echo, piece])
+        if (echo.length < framed(Buffer.from('hello')).length) return
+        server.write(echo)
+        server.end(framed(long))
+      })
     })
-    stream.write(Buffer.from('hello'))
+    stream.write(Buffer.from('hel'), Buffer.from('lo'))
     expect(await all(stream)).toEqual([Buffer.from('hello'), long])
     const message = 'RESOURCE_EXHAUSTED: too é 100%'
     expect(stream.end()).toEqual({ kind: 'status', code: 8, message })

@@ -4,14 +4,15 @@ import { status } from '@grpc/grpc-js'
 import { WorkloadsError } from '../errors.ts'
 import type { StreamEnd } from './backoff.ts'
 import type { Connection } from './connection.ts'
-import { createMessageFrames, framed } from './message-frames.ts'
+import { createMessageFrames, frameHead } from './message-frames.ts'
 
 /**
  * One bidirectional gRPC call on an HTTP/2 connection of its own, with messages as bytes. grpc-js puts a message together
  * in one piece when all of it has come, which for a whole mesh takes tens of milliseconds.
  */
 export interface GrpcStream {
-  readonly write: (message: Uint8Array) => void
+  /** One message, which may be in parts. */
+  readonly write: (...parts: readonly Uint8Array[]) => void
   /**
    * What is not taken holds the sender back. Ends with the stream, however that ended. Throws WORKLOADS_UNDECODABLE for
    * what is no message.
@@ -107,8 +108,12 @@ export function openGrpcStream(
   }
 
   return {
-    write: message => {
-      if (!stream.closed && !stream.destroyed) stream.write(framed(message))
+    write: (...parts) => {
+      if (stream.closed || stream.destroyed) return
+      stream.cork()
+      stream.write(frameHead(parts.reduce((sum, part) => sum + part.length, 0)))
+      for (const part of parts) stream.write(part)
+      stream.uncork()
     },
     messages,
     end: () => end ?? lost(gotHeaders, 'not ended yet'),

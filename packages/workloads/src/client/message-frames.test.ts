@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createMessageFrames, framed } from './message-frames.ts'
+import { createMessageFrames, frameHead } from './message-frames.ts'
 
+const framed = (bytes: Buffer): Buffer => Buffer.concat([frameHead(bytes.length), bytes])
 const texts = ['', 'one', 'x'.repeat(300), '', 'last']
 const stream = Buffer.concat(texts.map(text => framed(Buffer.from(text))))
 

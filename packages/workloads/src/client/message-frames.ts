@@ -52,11 +52,9 @@ function sizeIn(head: Buffer, maxBytes: number): number {
 
 const undecodable = (message: string): WorkloadsError => new WorkloadsError('WORKLOADS_UNDECODABLE', message)
 
-/** One message as it goes onto the stream. */
-export function framed(message: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(headBytes + message.length)
-  bytes[0] = 0
-  bytes.writeUInt32BE(message.length, 1)
-  bytes.set(message, headBytes)
-  return bytes
+/** What goes before a message that is sent. */
+export function frameHead(length: number): Buffer {
+  const head = Buffer.alloc(headBytes)
+  head.writeUInt32BE(length, 1)
+  return head
 }
