@@ -20,7 +20,8 @@ export const addedPods: ClusterCase = {
     { name: 'pods-add', title: 'from the request to the answer, median', unit: 'ms', better: 'less', limit: 2 },
     { name: 'pods-add-max', title: '… the slowest', unit: 'ms', better: 'less' },
     { name: 'pods-pause', title: 'longest turn of the decision thread', unit: 'ms', better: 'less', limit: 20 },
-    { name: 'pods-pause-work', title: '… of it on a processor', unit: 'ms', better: 'less' },
+    { name: 'pods-pause-wait', title: '… of it waiting for a processor', unit: 'ms', better: 'less' },
+    { name: 'pods-pause-work', title: '… the most of one on a processor', unit: 'ms', better: 'less' },
     { name: 'pods-cpu', title: 'CPU of the proxy, all threads', unit: 'µs each', better: 'less' },
     { name: 'pods-memory', title: 'memory of each idle pod', unit: 'kB', better: 'less', limit: 100 }
   ],
@@ -57,7 +58,7 @@ export const addedPods: ClusterCase = {
       return {
         'pods-add': median(times.slice(0, half)),
         'pods-add-max': Math.max(...times),
-        ...(turns && { 'pods-pause': turns.pause, 'pods-pause-work': turns.work }),
+        ...(turns && { 'pods-pause': turns.pause, 'pods-pause-wait': turns.wait, 'pods-pause-work': turns.work }),
         'pods-cpu': cpu / half,
         'pods-memory': ((await proportional()) - before) / count / 1_000
       }

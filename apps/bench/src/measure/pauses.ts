@@ -2,9 +2,13 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import path from 'node:path'
 
-/** Milliseconds of the longest turn of a proxy's event loop: on the clock, and of its thread on a processor. */
+/** Milliseconds of the longest turn of a proxy's event loop. */
 export interface LongestTurn {
+  /** On the clock. */
   readonly pause: number
+  /** In which its thread was ready and had no processor. */
+  readonly wait: number
+  /** On a processor, in the turn with the most of that. */
   readonly work: number
 }
 
