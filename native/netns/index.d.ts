@@ -42,8 +42,8 @@ export function namespaceType(fd: number): number
 export function createNetns(): number
 /** Calls `call` with the thread inside the namespace. A thread that cannot return to its own aborts the process. */
 export function withNetns<T>(fd: number, call: () => T): T
-/** fcntl F_DUPFD_CLOEXEC. */
-export function duplicate(fd: number): number
+/** fcntl F_DUPFD_CLOEXEC: the lowest free number that is at least `least`, 0 if absent. */
+export function duplicate(fd: number, least?: number): number
 
 /** A non-blocking, close-on-exec socket made in the namespace `netns` (-1: the thread's own). */
 export function socket(netns: number, family: number, type: number): number

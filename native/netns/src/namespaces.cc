@@ -54,7 +54,8 @@ Napi::Value with_netns(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value duplicate(const Napi::CallbackInfo& info) {
-  int fd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+  int least = info[1].IsNumber() ? info[1].As<Napi::Number>().Int32Value() : 0;
+  int fd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, least);
   if (fd < 0) throw_errno(info.Env(), "fcntl F_DUPFD_CLOEXEC", errno);
   return Napi::Number::New(info.Env(), fd);
 }

@@ -8,6 +8,7 @@
  */
 export { type Address, formatAddress, unmapAddress } from './address.ts'
 export { type ConnectOptions, connectTcp } from './connect.ts'
+export { reserveDescriptors } from './descriptors.ts'
 export { NetnsError, type NetnsErrorCode } from './errors.ts'
 export type { KeepaliveOptions, DeadPeerOptions } from './keepalive.ts'
 export { bindUdp, type ListenOptions, listenTcp } from './listen.ts'

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { createAuthorizer } from '@culvert/authorization'
 import { createFairSlots, parseHosts, parseResolvConf } from '@culvert/dns'
-import { currentNetns, listenTcp } from '@culvert/netns'
+import { currentNetns, listenTcp, reserveDescriptors } from '@culvert/netns'
 import { createMetrics, createReadiness, type HttpServer, type Log } from '@culvert/telemetry'
 import { createDataPath } from '@culvert/tunnel'
 import { createPolicyStore, createTurns, createWorkloadIndex, type PolicyStore } from '@culvert/workloads'
@@ -24,6 +24,9 @@ import { createHostnameResolver } from './hostname-resolver.ts'
 import { applyLocalConfiguration } from './local-config.ts'
 import { createNodeContext } from './node-context.ts'
 import { followRevocations } from './revocations.ts'
+
+/** Nine for each pod, some for each connection; beyond these the kernel makes room when they are needed. */
+const reservedDescriptors = 16_384
 
 /** Questions that wait for servers, for each pod and in all: each has a descriptor for every server that is asked. */
 const dnsSlots = { all: 1_024, each: 256 }
@@ -50,6 +53,7 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const shared = settings.dedicated === undefined
   const dnsEnabled = settings.dns.addresses.length > 0
   if (shared) proveCapabilities(settings.sockets.mark)
+  reserveDescriptors(reservedDescriptors)
 
   const registry = createMetrics()
   const metrics = declareNodeMetrics(registry, { istioVersion: settings.istioVersion, dns: dnsEnabled, shared })
