@@ -8,7 +8,7 @@ export interface InClusterOptions {
   readonly host: string
   readonly port: string | number
   /** Folder holding `token` and `ca.crt`. */
-  readonly directory?: string
+  readonly directory: string
 }
 
 export const serviceAccountDirectory = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -27,7 +27,7 @@ async function readMounted(file: string, what: string): Promise<string> {
  * A pod's own access to its API server. Token and roots are read anew for every request: the kubelet replaces both while
  * the pod runs, and two small reads from tmpfs cost less than any clever cache would risk.
  */
-export function inClusterAccess({ host, port, directory = serviceAccountDirectory }: InClusterOptions): ClusterAccess {
+export function inClusterAccess({ host, port, directory }: InClusterOptions): ClusterAccess {
   const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`
   return {
     getCurrentCluster: () => ({ server }),

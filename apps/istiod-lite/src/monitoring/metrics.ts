@@ -1,4 +1,4 @@
-import { type CertificateResult } from '@culvert/certificates'
+import type { CertificateResult } from '@culvert/certificates'
 import { createMetrics, type Metrics } from '@culvert/telemetry'
 import { addressTypeUrl, authorizationTypeUrl } from '@culvert/workloads'
 
@@ -21,9 +21,9 @@ const types: Readonly<Record<string, string>> = { [addressTypeUrl]: 'wds', [auth
 const typeLabel = (url: string): string => types[url] ?? 'unknown'
 const pushBuckets = [0.01, 0.1, 0.5, 1, 3, 5, 10, 20, 30]
 
-export function createIstiodMetrics(version: string, now: () => number = Date.now): IstiodMetrics {
+export function createIstiodMetrics(version: string): IstiodMetrics {
   const registry = createMetrics()
-  const started = now()
+  const started = Date.now()
   registry
     .gauge({ name: 'pilot_info', help: 'Pilot version and build information', labels: ['version'] })
     .set(1, [['version', version]])
@@ -34,7 +34,7 @@ export function createIstiodMetrics(version: string, now: () => number = Date.no
   registry.gauge({
     name: 'istiod_uptime_seconds',
     help: 'Current istiod server uptime in seconds',
-    collect: () => (now() - started) / 1000
+    collect: () => (Date.now() - started) / 1000
   })
   const clients = registry.gauge({
     name: 'pilot_xds',

@@ -1,4 +1,4 @@
-import { createMetrics, type Metrics } from '@culvert/telemetry'
+import { createMetrics } from '@culvert/telemetry'
 import type { InstallResult } from '../install/index.ts'
 import type { EventType } from '../pods/pod-controller.ts'
 
@@ -12,7 +12,8 @@ export interface AgentMetrics {
   readonly render: () => string
 }
 
-export function createAgentMetrics(metrics: Metrics = createMetrics()): AgentMetrics {
+export function createAgentMetrics(): AgentMetrics {
+  const metrics = createMetrics()
   const installs = metrics.counter({
     name: 'istio_cni_installs_total',
     help: 'Total number of CNI plugins installed by the Istio CNI installer',
