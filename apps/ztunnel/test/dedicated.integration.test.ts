@@ -16,22 +16,9 @@ import {
   snapshotPod,
   titled
 } from './mesh.ts'
-import { isListening, must, startNode, type TestNode } from './node.ts'
+import { isListening, startNode, type TestNode } from './node.ts'
 import { createPods, type TestPod, type TestPods } from './pods.ts'
-
-/** Whose connections are not redirected. */
-const proxyUser = 1337
-
-/** What leads a pod's traffic to a proxy beside it, which runs as a user of its own. */
-const sidecarRules = `*nat
--A OUTPUT -d 127.0.0.1/32 -j RETURN
--A OUTPUT -m owner --uid-owner ${proxyUser} -j RETURN
--A OUTPUT -p udp --dport 53 -j REDIRECT --to-ports 15053
--A OUTPUT -p tcp --dport 53 -j REDIRECT --to-ports 15053
--A OUTPUT -p tcp -j REDIRECT --to-ports 15001
--A PREROUTING -p tcp ! --dport 15008 -j REDIRECT --to-ports 15006
-COMMIT
-`
+import { proxyUser, redirectToSidecar } from './sidecar.ts'
 
 describe.skipIf(skipReason)(titled('a proxy of one workload, beside it and without privileges'), () => {
   const stack = new AsyncDisposableStack()
@@ -61,7 +48,7 @@ describe.skipIf(skipReason)(titled('a proxy of one workload, beside it and witho
     pods = stack.use(await createPods())
     client = await pods.add('client', { captured: false })
     server = await pods.add('server')
-    await must(client.netns, 'iptables-restore', ['--noflush'], sidecarRules)
+    await redirectToSidecar(client)
     await controlPlane.setAddresses(
       new Map([podWorkload(client), podWorkload(server, serverServices), serviceAt('server', serverVip)])
     )

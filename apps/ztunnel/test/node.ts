@@ -34,7 +34,7 @@ export interface TestNode extends AsyncDisposable {
   readonly ready: () => Promise<void>
 }
 
-export async function startNode(options: {
+export interface NodeOptions {
   readonly controlPlane: ControlPlane
   readonly pods?: readonly SnapshotPod[]
   readonly env?: Readonly<Record<string, string>>
@@ -44,8 +44,12 @@ export async function startNode(options: {
   readonly netns?: Netns
   /** Whom it runs as, with no privileges; by default as we do. */
   readonly user?: number
+  /** Path of another node proxy's executable. */
+  readonly program?: string
   readonly onConnectionCount?: (count: number) => void
-}): Promise<TestNode> {
+}
+
+export async function startNode(options: NodeOptions): Promise<TestNode> {
   const netns = options.netns ?? createNetns()
   const folder = mkdtempSync(join(tmpdir(), 'culvert-ztunnel-'))
   if (options.user !== undefined) chmodSync(folder, 0o755)
@@ -133,14 +137,14 @@ export async function isListening(netns: Netns, port: number): Promise<boolean> 
   }
 }
 
-/** The launcher, in a mount namespace of its own where it needs another resolv.conf. */
+/** The program, in a mount namespace of its own where it needs another resolv.conf. */
 function commandLine(
   folder: string,
-  { resolvConf, user }: { readonly resolvConf?: string; readonly user?: number }
+  { resolvConf, user, program = launcher }: Pick<NodeOptions, 'resolvConf' | 'user' | 'program'>
 ): readonly [string, readonly string[]] {
   const as = user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all']
   // A test that runs out of time never gets to stop it: then it goes when this process does.
-  const start = ['setpriv', ...as, '--pdeathsig', 'KILL', '--', launcher, 'proxy', 'ztunnel'] as const
+  const start = ['setpriv', ...as, '--pdeathsig', 'KILL', '--', program, 'proxy', 'ztunnel'] as const
   if (resolvConf === undefined) return [start[0], start.slice(1)]
   const path = join(folder, 'resolv.conf')
   writeFileSync(path, resolvConf)
