@@ -19,18 +19,19 @@ export interface RoughRelay {
   readonly passed: Record<Direction, number>
   /** Ends them, as a cut does. */
   cutAll: () => void
+  /** When each connection of now has ended at both sides, and nothing of it is on its way any more. */
+  ended: () => Promise<unknown>
 }
 
 /** A wire between two pods that may do to a connection what networks do. */
 export async function roughRelay(mesh: TestMesh, to: () => Endpoint, roughness: () => Roughness): Promise<RoughRelay> {
   const passed = { 'to-server': 0, 'to-client': 0 }
-  const pairs = new Set<() => void>()
+  const pairs = new Map<() => void, Promise<unknown>>()
   const server = net.createServer({ allowHalfOpen: true }, client => {
     const rough = roughness()
     passed['to-server'] = passed['to-client'] = 0
     const target = net.connect({ host: to().ip, port: to().port, allowHalfOpen: true })
     const cut = (how: 'reset' | 'end' = 'reset'): void => {
-      pairs.delete(cut)
       for (const socket of [client, target]) {
         // A reset behind an end leaves Node's socket neither open nor closed.
         if (how === 'reset' && !socket.writableEnded) socket.resetAndDestroy()
@@ -41,11 +42,14 @@ export async function roughRelay(mesh: TestMesh, to: () => Endpoint, roughness: 
         }
       }
     }
-    pairs.add(cut)
+    const closed = [client, target].map(socket => new Promise(resolve => socket.once('close', resolve)))
+    pairs.set(
+      cut,
+      Promise.all(closed).then(() => pairs.delete(cut))
+    )
     const wire = (from: net.Socket, into: net.Socket, direction: Direction): void => {
       from.setNoDelay()
       from.on('error', () => cut())
-      from.on('close', () => pairs.delete(cut))
       void passOn(from, into, bytes => {
         passed[direction] += bytes
       }).catch(() => cut())
@@ -75,7 +79,7 @@ export async function roughRelay(mesh: TestMesh, to: () => Endpoint, roughness: 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const cutAll = (): void => {
-    for (const cut of [...pairs]) cut()
+    for (const cut of pairs.keys()) cut()
   }
   mesh.onCleanup(() => {
     cutAll()
@@ -84,6 +88,7 @@ export async function roughRelay(mesh: TestMesh, to: () => Endpoint, roughness: 
   return {
     address: { ip: '127.0.0.1', port: (server.address() as net.AddressInfo).port },
     passed,
-    cutAll
+    cutAll,
+    ended: () => Promise.all(pairs.values())
   }
 }

@@ -163,10 +163,8 @@ class Soak {
     if (!faithful) this.#problems.push(`${what} got bytes that nobody sent`)
     if (route.disturbances !== before) this.#disturbed++
     else if (!complete) {
-      const last = [...route.client.outcomes, ...route.server.outcomes].filter(({ failure }) => failure).slice(-3)
-      this.#problems.push(
-        `${what} on route ${this.#routes.indexOf(route)} lost something; last failures: ${JSON.stringify(last)}`
-      )
+      const failures = [route.client, route.server].map(pod => pod.outcomes.filter(({ failure }) => failure).slice(-3))
+      this.#problems.push(`${running.what} lost something; last failures of its pods: ${JSON.stringify(failures)}`)
     }
   }
 
@@ -190,10 +188,12 @@ class Soak {
 
   async #disturbance(route: Route): Promise<void> {
     const opener = route as Route & { openServer: () => Promise<TestPod>; openClient: () => Promise<TestPod> }
+    const relayed = route.relay?.ended()
     const drain = (pod: TestPod) => pod.path.drain({ deadline: AbortSignal.timeout(this.#random.between(1, 3000)) })
     switch (this.#random.between(0, 6)) {
       case 0:
-        return route.relay?.cutAll()
+        route.relay?.cutAll()
+        break
       case 1:
       case 2: {
         const pod = this.#random.pick([route.client, route.server])
@@ -207,15 +207,18 @@ class Soak {
         route.client = await opener.openClient()
         route.disturbances++
         await Promise.all([this.#random.chance(0.5) ? drain(client) : client.path.close(), drain(server)])
-        return this.#checkEnded(client, server)
+        this.#checkEnded(client, server)
+        break
       }
       default: {
         const server = route.server
         route.server = await opener.openServer()
         await (this.#random.chance(0.5) ? server.path.close() : drain(server))
-        return this.#checkEnded(server)
+        this.#checkEnded(server)
       }
     }
+    // What ended may be known only behind all that the relay still had to pass on.
+    await relayed
   }
 
   /** Everything that is left ends, pods close, and their outcomes are complete. */
