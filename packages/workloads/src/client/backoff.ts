@@ -50,5 +50,5 @@ function isReset({ code, message }: { code: number; message: string }): boolean 
   return code === status.UNAVAILABLE && resetTexts.some(text => message.includes(text))
 }
 
-/** The first two are servers' words; the last is ours for a connection that went away under a stream. */
-const resetTexts = ['transport is closing', 'received prior goaway', 'connection dropped']
+/** The first two are servers' words; the others are grpc-js's for a connection that went away under a stream. */
+const resetTexts = ['transport is closing', 'received prior goaway', 'Connection dropped', 'ECONNRESET', 'EPIPE']

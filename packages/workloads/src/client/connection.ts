@@ -1,5 +1,5 @@
-import type { OutgoingHttpHeaders } from 'node:http2'
-import { type ConnectionOptions, checkServerIdentity, getCACertificates } from 'node:tls'
+import { checkServerIdentity, getCACertificates } from 'node:tls'
+import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { WorkloadsError } from '../errors.ts'
 
 export interface ConnectionSettings {
@@ -15,12 +15,16 @@ export interface ConnectionSettings {
   readonly headers?: readonly (readonly [name: string, value: string])[]
 }
 
-/** What a connection is opened with. */
-export interface Connection {
-  readonly url: string
-  readonly path: string
-  readonly headers: OutgoingHttpHeaders
-  readonly tls: Pick<ConnectionOptions, 'ca' | 'checkServerIdentity'>
+/** docs/spec/workload-xds.md 1.1. */
+const channelOptions = {
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_receive_message_length': 200 * 1024 * 1024,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  // Each connection starts afresh; the shared pool would remember the failures of earlier ones.
+  'grpc.use_local_subchannel_pool': 1
 }
 
 /** `host:port` of a discovery address; throws for one that is not reachable over TLS. */
@@ -32,29 +36,26 @@ export function discoveryTarget(address: string): string {
   return `${url.hostname}:${url.port === '' ? 443 : url.port}`
 }
 
-export async function prepareConnection(settings: ConnectionSettings, path: string): Promise<Connection> {
+export async function openConnection(settings: ConnectionSettings): Promise<{ client: Client; metadata: Metadata }> {
+  const roots = (await settings.roots()) ?? getCACertificates('system').join('\n')
+  const metadata = await requestMetadata(settings)
   const { alternativeHostname } = settings
-  return {
-    url: `https://${discoveryTarget(settings.address)}`,
-    path,
-    headers: await requestHeaders(settings),
-    tls: {
-      ca: (await settings.roots()) ?? getCACertificates('system'),
-      checkServerIdentity(host, certificate) {
-        const error = checkServerIdentity(host, certificate)
-        if (error === undefined || alternativeHostname === undefined) return error
-        return checkServerIdentity(alternativeHostname, certificate) === undefined ? undefined : error
-      }
+  const tls = credentials.createSsl(Buffer.from(roots), null, null, {
+    checkServerIdentity(host, certificate) {
+      const error = checkServerIdentity(host, certificate)
+      if (error === undefined || alternativeHostname === undefined) return error
+      return checkServerIdentity(alternativeHostname, certificate) === undefined ? undefined : error
     }
-  }
+  })
+  return { client: new Client(discoveryTarget(settings.address), tls, channelOptions), metadata }
 }
 
-async function requestHeaders({ token, clusterId, headers = [] }: ConnectionSettings): Promise<OutgoingHttpHeaders> {
-  const all: Record<string, string[]> = {}
-  for (const [name, value] of headers) {
-    const key = name.toLowerCase()
-    all[key] = [...(all[key] ?? []), value]
+async function requestMetadata({ token, clusterId, headers }: ConnectionSettings): Promise<Metadata> {
+  const metadata = new Metadata()
+  for (const [name, value] of headers ?? []) metadata.add(name, value)
+  if (token !== undefined) {
+    metadata.set('authorization', `Bearer ${await token()}`)
+    metadata.set('clusterid', clusterId)
   }
-  if (token === undefined) return all
-  return { ...all, authorization: `Bearer ${await token()}`, clusterid: clusterId }
+  return metadata
 }

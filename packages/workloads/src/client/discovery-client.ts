@@ -1,3 +1,4 @@
+import { type Client, type ClientDuplexStream, connectivityState, type Metadata, status } from '@grpc/grpc-js'
 import { type Clock, systemClock } from '@culvert/clock'
 import { readDeltaResponseInTurns } from '../messages/delta-response.ts'
 import {
@@ -11,10 +12,9 @@ import type { PolicyStore } from '../state/policy-store.ts'
 import { createTurns } from '../state/turns.ts'
 import type { WorkloadIndex } from '../state/workload-index.ts'
 import { initialBackoff, pauseAfter, type StreamEnd, type TerminationReason } from './backoff.ts'
-import { type ConnectionSettings, discoveryTarget, prepareConnection } from './connection.ts'
+import { type ConnectionSettings, discoveryTarget, openConnection } from './connection.ts'
 import { createDemands } from './demands.ts'
 import type { DiscoveryLog } from './discovery-log.ts'
-import { type GrpcStream, openGrpcStream } from './grpc-stream.ts'
 import { createAddressHandler, createAuthorizationHandler } from './resource-handler.ts'
 import { createSubscription, type Subscription } from './subscription.ts'
 
@@ -45,6 +45,12 @@ export interface DiscoveryClient {
   readonly demand: (name: string) => Promise<void>
 }
 
+/** Messages as bytes: those of a whole mesh are made and read in turns, which grpc-js would do in one piece. */
+type Call = ClientDuplexStream<Uint8Array, Buffer>
+
+/** TCP, TLS and HTTP/2 together; grpc-js would leave it to the kernel's minutes. */
+const connectTimeout = 10_000
+
 const { path } = discoveryServiceDefinition.deltaAggregatedResources
 
 /** The client's side of docs/spec/workload-xds.md 1: keeps the index and the policies as the control plane has them. */
@@ -52,7 +58,7 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
   const { node, index, policies, log, metrics = {}, clock = systemClock, onDemand = false } = options
   discoveryTarget(options.address)
   const turns = createTurns()
-  let current: GrpcStream | undefined
+  let current: Call | undefined
   const demands = createDemands({
     ask: name => current?.write(encodeDeltaRequest({ typeUrl: addressTypeUrl, resourceNamesSubscribe: [name] })),
     clock
@@ -88,27 +94,37 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
   /** One connection, from opening it to knowing how it ended. */
   async function connect(signal: AbortSignal): Promise<{ end: StreamEnd; gotResponse: boolean }> {
     let gotResponse = false
-    let stream: GrpcStream | undefined
+    let client: Client | undefined
+    let call: Call | undefined
     try {
-      const opening = openGrpcStream(await prepareConnection(options, path), { clock, signal })
-      stream = opening
+      const opened = await openConnection(options)
+      client = opened.client
+      const stream = openStream(client, opened.metadata, { clock, signal })
+      const opening = stream.call
+      call = opening
       demands.restart()
       for (const subscription of subscriptions) {
-        await subscription.open(node, (...parts) => {
-          opening.write(...parts)
+        await subscription.open(node, request => {
+          opening.write(request)
           current = opening
         })
       }
-      for await (const response of opening.messages()) {
-        opening.write(encodeDeltaRequest(await receive(response)))
-        gotResponse = true
+      try {
+        for await (const response of call.iterator({ destroyOnReturn: false })) {
+          call.write(encodeDeltaRequest(await receive(response)))
+          gotResponse = true
+        }
+      } catch (error) {
+        // The stream's own errors are in its status; anything else is ours.
+        if (stream.end() === undefined) throw error
       }
-      return { end: opening.end(), gotResponse }
+      return { end: stream.end() ?? { kind: 'complete' }, gotResponse }
     } catch (error) {
       return { end: { kind: 'internal', message: describe(error) }, gotResponse }
     } finally {
-      stream?.close()
+      call?.cancel()
       current = undefined
+      client?.close()
     }
   }
 
@@ -134,6 +150,41 @@ export function createDiscoveryClient(options: DiscoveryClientOptions): Discover
     demand: name => (onDemand ? demands.demand(name) : Promise.resolve())
   }
 }
+
+function openStream(
+  client: Client,
+  metadata: Metadata,
+  { clock, signal }: { clock: Clock; signal: AbortSignal }
+): { call: Call; end: () => StreamEnd | undefined } {
+  let gotHeaders = false
+  let end: StreamEnd | undefined
+  const call: Call = client.makeBidiStreamRequest(path, asBuffer, asIs, metadata)
+  const onAbort = (): void => call.cancel()
+  const stopTimer = clock.after(connectTimeout, () => {
+    if (client.getChannel().getConnectivityState(false) === connectivityState.READY) return
+    end = { kind: 'not-connected', message: `no connection within ${connectTimeout} ms` }
+    call.cancel()
+  })
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  call.on('metadata', () => {
+    gotHeaders = true
+    stopTimer()
+  })
+  call.on('status', ({ code, details }) => {
+    stopTimer()
+    signal.removeEventListener('abort', onAbort)
+    const message = `${status[code] ?? code}: ${details}`
+    if (code === status.OK) end ??= { kind: 'complete' }
+    else end ??= gotHeaders ? { kind: 'status', code, message } : { kind: 'not-connected', message }
+  })
+  // The status says the same; without a listener the error would end the process.
+  call.on('error', () => {})
+  return { call, end: () => end }
+}
+
+const asIs = (bytes: Buffer): Buffer => bytes
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

@@ -11,10 +11,10 @@ import type { RejectedResource, ResourceHandler } from './resource-handler.ts'
 export interface Subscription {
   readonly typeUrl: string
   /**
-   * Hands over the request, in parts, that opens the type on a connection: who we are, what we want, what we still have. What is
+   * Hands over the request that opens the type on a connection: who we are, what we want, what we still have. What is
    * demanded before it is handed over it names; everything later is for the caller to ask.
    */
-  readonly open: (node: NodeMessage, send: (...parts: readonly Uint8Array[]) => void) => Promise<void>
+  readonly open: (node: NodeMessage, send: (request: Uint8Array) => void) => Promise<void>
   /** Applies a response and words the reply. */
   readonly receive: (response: DeltaResponse) => Promise<Reply>
 }
@@ -70,7 +70,7 @@ export function createSubscription({
       else continue
       yield
     }
-    if (names.length > 0) list()
+    list()
   }
 
   return {
@@ -84,7 +84,7 @@ export function createSubscription({
       const nothingYet = { resourceNamesSubscribe: ['*'], resourceNamesUnsubscribe: ['*'] }
       const initialResourceVersions = Object.fromEntries(demanded.map(name => [name, '']))
       const first = encodeDeltaRequest({ node, typeUrl, initialResourceVersions, ...(demands && nothingYet) })
-      send(first, ...parts)
+      send(Buffer.concat([first, ...parts]))
     },
 
     async receive({ nonce, resources, removed }) {
