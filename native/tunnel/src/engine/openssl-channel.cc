@@ -1,48 +1,18 @@
 #include "openssl-channel.h"
 
 #include <openssl/err.h>
-#include <openssl/x509_vfy.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <charconv>
 #include <new>
 #include <string_view>
+#include <utility>
+
+#include "peer-verification.h"
 
 namespace culvert {
 
 namespace {
-
-std::string verification_reason(long result) {
-  switch (result) {
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: return "invalid peer certificate: UnknownIssuer";
-    case X509_V_ERR_CERT_HAS_EXPIRED: return "invalid peer certificate: Expired";
-    case X509_V_ERR_CERT_NOT_YET_VALID: return "invalid peer certificate: NotValidYet";
-    case X509_V_ERR_CERT_SIGNATURE_FAILURE: return "invalid peer certificate: BadSignature";
-    case X509_V_ERR_CERT_REVOKED: return "invalid peer certificate: Revoked";
-    case X509_V_ERR_INVALID_PURPOSE: return "invalid peer certificate: InvalidPurpose";
-    default: return std::string("invalid peer certificate: ") + X509_verify_cert_error_string(result);
-  }
-}
-
-// An error OpenSSL knows no alert for becomes certificate_unknown, as the specification wants.
-constexpr int kNoAlertOfItsOwn = X509_V_ERR_SUBTREE_MINMAX;
-
-// An anchor is a name and a key: its own dates say nothing (docs/spec/identity-ca.md 4.7).
-int forgive_anchor(int good, X509_STORE_CTX* context) {
-  if (good == 1) return 1;
-  int error = X509_STORE_CTX_get_error(context);
-  if (error != X509_V_ERR_CERT_HAS_EXPIRED && error != X509_V_ERR_CERT_NOT_YET_VALID) return 0;
-  int depth = X509_STORE_CTX_get_error_depth(context);
-  // A leaf stays one, even among the roots.
-  if (depth == 0 || depth + 1 != sk_X509_num(X509_STORE_CTX_get0_chain(context))) return 0;
-  X509_STORE_CTX_set_error(context, X509_V_OK);
-  return 1;
-}
 
 std::string error_reason(unsigned long error) {
   if (ERR_GET_LIB(error) == ERR_LIB_SSL) {
@@ -102,7 +72,8 @@ struct OpensslChannel::Bio {
 };
 
 OpensslChannel::OpensslChannel(const TlsCredential& credential, PeerRule rule)
-    : ssl_(SSL_new(rule.peer_is_server ? credential.client() : credential.server())), rule_(std::move(rule)) {
+    : ssl_(SSL_new(rule.peer_is_server ? credential.client() : credential.server())),
+      known_(rule.peer_is_server ? credential.known_servers() : credential.known_clients()), rule_(std::move(rule)) {
   BIO* bio = BIO_new(Bio::method());
   if (ssl_ == nullptr || bio == nullptr) throw std::bad_alloc();
   BIO_set_data(bio, this);
@@ -117,34 +88,11 @@ OpensslChannel::~OpensslChannel() { SSL_free(ssl_); }
 int OpensslChannel::verify_peer(X509_STORE_CTX* context, void*) {
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto* channel = static_cast<OpensslChannel*>(SSL_get_app_data(ssl));
-  X509_STORE_CTX_set_verify_cb(context, forgive_anchor);
-  if (X509_verify_cert(context) != 1) {
-    channel->reason_ = verification_reason(X509_STORE_CTX_get_error(context));
-    return 0;
-  }
-  X509* leaf = X509_STORE_CTX_get0_cert(context);
-  if (X509_check_ca(leaf) == 1) {
-    channel->reason_ = "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))";
-    X509_STORE_CTX_set_error(context, kNoAlertOfItsOwn);
-    return 0;
-  }
-  if (channel->rule_.revocations != nullptr && *channel->rule_.revocations != nullptr) {
-    STACK_OF(X509)* path = X509_STORE_CTX_get0_chain(context);
-    if (int error = (*channel->rule_.revocations)->judge(path); error != X509_V_OK) {
-      channel->reason_ = verification_reason(error);
-      X509_STORE_CTX_set_error(context, error);
-      return 0;
-    }
-    channel->rule_.path->reset(X509_chain_up_ref(path));
-  }
-  if (auto problem = peer_problem(leaf, channel->rule_)) {
-    channel->reason_ = *problem;
-    X509_STORE_CTX_set_error(context, kNoAlertOfItsOwn);
-    return 0;
-  }
-  auto ids = spiffe_ids(leaf);
-  if (!ids.empty()) channel->peer_identity_ = ids.front();
-  return 1;
+  PeerVerdict verdict = culvert::verify_peer(context, channel->rule_, channel->known_);
+  channel->reason_ = std::move(verdict.reason);
+  channel->peer_identity_ = std::move(verdict.identity);
+  X509_STORE_CTX_set_error(context, verdict.error);
+  return verdict.error == X509_V_OK ? 1 : 0;
 }
 
 // A line of NSS's key log: a label, the client's random, the secret, in hexadecimal.

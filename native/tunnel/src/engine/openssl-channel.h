@@ -13,6 +13,7 @@ namespace culvert {
 // All of TLS by OpenSSL, on a BIO over whole buffers: a system call per record would be the largest mistake available.
 class OpensslChannel final : public TlsChannel {
  public:
+  // The credential stays where it is until the handshake is over.
   OpensslChannel(const TlsCredential& credential, PeerRule rule);
   ~OpensslChannel() override;
 
@@ -47,7 +48,7 @@ class OpensslChannel final : public TlsChannel {
 
   // SSL_CTX_set_keylog_callback, the only way to the traffic secrets.
   static void note_secret(const SSL* ssl, const char* line);
-  // SSL_CTX_set_cert_verify_callback: chain first, then whom the leaf names.
+  // SSL_CTX_set_cert_verify_callback.
   static int verify_peer(X509_STORE_CTX* context, void*);
 
  private:
@@ -56,6 +57,7 @@ class OpensslChannel final : public TlsChannel {
   void note_failure();
 
   SSL* ssl_;
+  VerifiedChains& known_;
   PeerRule rule_;
   Room in_;
   ByteQueue open_, sealed_;

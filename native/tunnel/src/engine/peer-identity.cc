@@ -55,19 +55,18 @@ std::vector<std::string> uri_sans(X509* leaf) {
   return uris;
 }
 
-std::vector<std::string> spiffe_ids(X509* leaf) {
-  std::vector<std::string> ids = uri_sans(leaf);
-  std::erase_if(ids, [](const std::string& uri) { return !is_spiffe_id(uri); });
-  return ids;
+std::vector<std::string> spiffe_ids(std::vector<std::string> uris) {
+  std::erase_if(uris, [](const std::string& uri) { return !is_spiffe_id(uri); });
+  return uris;
 }
 
-std::optional<std::string> peer_problem(X509* leaf, const PeerRule& rule) {
-  std::vector<std::string> ids = spiffe_ids(leaf);
+std::optional<std::string> peer_problem(const std::vector<std::string>& uris, const PeerRule& rule) {
+  std::vector<std::string> ids = spiffe_ids(uris);
   if (rule.peer_is_server) {
     for (const auto& id : ids) {
       if (std::ranges::find(rule.expected_identities, id) != rule.expected_identities.end()) return std::nullopt;
     }
-    return mismatch("SAN (" + joined(rule.expected_identities) + ")", joined(uri_sans(leaf)));
+    return mismatch("SAN (" + joined(rule.expected_identities) + ")", joined(uris));
   }
   if (!rule.trust_domain) return std::nullopt;
   for (const auto& id : ids) {

@@ -23,9 +23,9 @@ struct PeerRule {
 std::vector<std::string> uri_sans(X509* leaf);
 
 // Those of them that are `spiffe://<td>/ns/<ns>/sa/<sa>`.
-std::vector<std::string> spiffe_ids(X509* leaf);
+std::vector<std::string> spiffe_ids(std::vector<std::string> uris);
 
-// Why the peer is not who it must be: the text of the access log.
-std::optional<std::string> peer_problem(X509* leaf, const PeerRule& rule);
+// Why the peer whose leaf has these URIs is not who it must be: the text of the access log.
+std::optional<std::string> peer_problem(const std::vector<std::string>& uris, const PeerRule& rule);
 
 }  // namespace culvert

@@ -13,7 +13,7 @@ struct FreeCertificates {
   void operator()(STACK_OF(X509)* certificates) const { sk_X509_pop_free(certificates, X509_free); }
 };
 // A verified path, leaf first, anchor last.
-using CertificatePath = std::unique_ptr<STACK_OF(X509), FreeCertificates>;
+using CertificatePath = std::shared_ptr<STACK_OF(X509)>;
 
 // Certificates that peers may not show any more (docs/spec/identity-ca.md 4.8). Never changes; any thread may ask.
 class Revocations {

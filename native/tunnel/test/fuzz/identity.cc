@@ -51,17 +51,17 @@ void run_identity(Input input) {
   ERR_clear_error();
   if (leaf == nullptr) return;
   auto uris = uri_sans(leaf.get());
-  auto ids = spiffe_ids(leaf.get());
+  auto ids = spiffe_ids(uris);
   for (const auto& id : ids) {
     MUST(id.starts_with("spiffe://"));
     MUST(std::ranges::find(uris, id) != uris.end());
   }
   // A server is accepted for a name that it holds, and for nothing else; a client for its trust domain.
-  MUST(peer_problem(leaf.get(), {true, {}, {}}).has_value());
-  for (const auto& id : ids) MUST(!peer_problem(leaf.get(), {true, {id}, {}}));
-  MUST(!peer_problem(leaf.get(), {false, {}, {}}));
+  MUST(peer_problem(uris, {true, {}, {}}).has_value());
+  for (const auto& id : ids) MUST(!peer_problem(uris, {true, {id}, {}}));
+  MUST(!peer_problem(uris, {false, {}, {}}));
   bool ours = std::ranges::any_of(ids, [](const std::string& id) { return id.starts_with("spiffe://mesh.test/"); });
-  MUST(peer_problem(leaf.get(), {false, {}, "mesh.test"}).has_value() == !ours);
+  MUST(peer_problem(uris, {false, {}, "mesh.test"}).has_value() == !ours);
   ERR_clear_error();
 }
 
