@@ -69,6 +69,21 @@ describe('handshakes', () => {
     expect(server.streams).toEqual([])
   })
 
+  it('offer no compressed certificates, which a client would compress anew in each of them', async () => {
+    await using mesh = new TestMesh(identities, engine())
+    const hello = Promise.withResolvers<Buffer>()
+    const server = await mesh.application(async client => {
+      const [bytes] = (await once(client, 'data')) as [Buffer]
+      hello.resolve(bytes)
+      client.destroy()
+    })
+    const client = await mesh.client(() => server, { ip: '10.0.0.1', port: 80 })
+    await readAll(await mesh.connect(client.address('outbound')))
+    const extensions = helloExtensions(await hello.promise)
+    expect(extensions).toContain(supportedVersions)
+    expect(extensions).not.toContain(compressCertificate)
+  })
+
   it('end with certificate_unknown at a server of another name', async () => {
     await using mesh = new TestMesh(identities, engine())
     const alert = Promise.withResolvers<string>()
@@ -265,6 +280,42 @@ describe('revocation', () => {
     expect(server.streams).toEqual([])
   })
 
+  it('[identity-ca-29] looks again at a client that was found good while its handshake goes on', async () => {
+    const [near, far] = [engine(), engine()]
+    await using mesh = new TestMesh(identities, near, far)
+    far.revoke([])
+    const server = await mesh.server()
+    const held = Promise.withResolvers<() => void>()
+    // The client's flight up to its certificate, the first record that is encrypted.
+    const wire = await mesh.application(async client => {
+      const { ip, port } = server.address('inbound-hbone')
+      const target = net.connect(port, ip)
+      target.on('error', () => {})
+      target.pipe(client)
+      const [hello] = (await once(client, 'data')) as [Buffer]
+      target.write(hello)
+      const [flight] = (await once(client, 'data')) as [Buffer]
+      const behind = behindFirstEncrypted(flight)
+      target.write(flight.subarray(0, behind))
+      held.resolve(() => {
+        target.write(flight.subarray(behind))
+        client.pipe(target)
+      })
+    })
+    const client = await mesh.client(() => wire, { ip: '10.0.0.1', port: 80 })
+    const application = await mesh.connect(client.address('outbound'))
+    const finish = await held.promise
+    far.revoke([await authority.revocationList([cart])])
+    // What is asked for in a turn reaches the engine at its end.
+    await new Promise(resolve => setImmediate(resolve))
+    finish()
+    await readAll(application)
+    await server.until(() => server.handshakeFailures.length > 0)
+    // The same when the certificate was not read before it was revoked.
+    expect(server.handshakeFailures).toEqual([`tls handshake error: ${revoked}`])
+    expect(server.streams).toEqual([])
+  })
+
   it('refuses what is no list and keeps what it had', async () => {
     const dataPath = engine()
     await using mesh = new TestMesh(identities, dataPath)
@@ -282,6 +333,29 @@ function lastRecord(bytes: Buffer): number {
     if (next >= bytes.length) return at
     at = next
   }
+}
+
+/** Where the first record of application data ends: so handshake messages are called when they are encrypted. */
+function behindFirstEncrypted(bytes: Buffer): number {
+  for (let at = 0; ; ) {
+    const next = at + 5 + bytes.readUInt16BE(at + 3)
+    if (bytes[at] === 23) return next
+    at = next
+  }
+}
+
+const [supportedVersions, compressCertificate] = [43, 27]
+
+/** The types of a ClientHello's extensions (RFC 8446 4.1.2), which is whole and in one record. */
+function helloExtensions(record: Buffer): readonly number[] {
+  let at = 5 + 4 + 2 + 32
+  at += 1 + (record[at] ?? 0)
+  at += 2 + record.readUInt16BE(at)
+  at += 1 + (record[at] ?? 0)
+  const end = at + 2 + record.readUInt16BE(at)
+  const types: number[] = []
+  for (at += 2; at < end; at += 4 + record.readUInt16BE(at + 2)) types.push(record.readUInt16BE(at))
+  return types
 }
 
 const KEY_CERT_SIGN = 4

@@ -169,7 +169,9 @@ void Pod::check_revocations() {
   }
   pool_.check_revocations();
   for (auto& tunnel : serving_tunnels()) {
-    if (tunnel->revoked()) tunnel->destroy();
+    if (!tunnel->revoked()) continue;
+    if (tunnel->shaking_hands()) tunnel->fail({FailureCode::revoked, "invalid peer certificate: Revoked"});
+    else tunnel->destroy();
   }
 }
 
