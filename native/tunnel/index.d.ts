@@ -172,7 +172,8 @@ export interface NativeEvents {
     localPort: number,
     message: string
   ) => void
-  readonly socket: (pod: PodId, role: ListenerRole, open: boolean) => void
+  /** Accepted sockets: once in a batch for a pod and role. */
+  readonly sockets: (pod: PodId, role: ListenerRole, opened: number, closed: number) => void
   readonly opened: (
     pod: PodId,
     id: ConnectionId,
@@ -180,12 +181,14 @@ export interface NativeEvents {
     ...baggage: readonly string[]
   ) => void
   readonly progress: (pod: PodId, id: ConnectionId, fromClient: number, toClient: number) => void
-  /** Duration in milliseconds. */
+  /** Bytes in all, and those since the last `progress`; duration in milliseconds. */
   readonly closed: (
     pod: PodId,
     id: ConnectionId,
     fromClient: number,
     toClient: number,
+    untoldFromClient: number,
+    untoldToClient: number,
     duration: number,
     code?: FailureCode,
     detail?: string,

@@ -138,7 +138,7 @@ void TestEngine::handle(Event event) {
   std::lock_guard lock(mutex_);
   Heard& heard = heard_[pod];
   auto alive = [this](ConnectionId id) { return known_.contains(id) && !known_[id]; };
-  promise(!heard.ended || std::holds_alternative<SocketChanged>(event.what), "an event after the pod's end");
+  promise(!heard.ended || std::holds_alternative<SocketsChanged>(event.what), "an event after the pod's end");
   std::visit(
       Overloaded{[&](ConnectionAccepted& accepted) {
                    promise(known_.emplace(accepted.id, false).second, "an id was used twice");
@@ -155,9 +155,10 @@ void TestEngine::handle(Event event) {
                  },
                  [&](CredentialWanted&) {},
                  [&](HandshakeFailed& failed) { heard.handshake_failures.push_back(std::move(failed.message)); },
-                 [&](SocketChanged& changed) {
-                   heard.sockets_opened[changed.role] += changed.open ? 1 : 0;
-                   promise((heard.sockets_open[changed.role] += changed.open ? 1 : -1) >= 0, "a socket closed twice");
+                 [&](SocketsChanged& changed) {
+                   auto opened = static_cast<int>(changed.opened), closed = static_cast<int>(changed.closed);
+                   heard.sockets_opened[changed.role] += opened;
+                   promise((heard.sockets_open[changed.role] += opened - closed) >= 0, "a socket closed twice");
                  },
                  [&](ConnectionOpened& opened) {
                    promise(alive(opened.id), "a dead connection opened");
@@ -169,6 +170,7 @@ void TestEngine::handle(Event event) {
                  },
                  [&](ConnectionClosed& closed) {
                    promise(alive(closed.id), "a dead connection closed");
+                   heard.progress[closed.id] += closed.untold_from_client + closed.untold_to_client;
                    promise(heard.progress[closed.id] == closed.from_client + closed.to_client,
                            "the outcome's bytes are not those of its progress");
                    known_[closed.id] = true;

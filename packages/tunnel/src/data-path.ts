@@ -99,6 +99,12 @@ export interface PodPath {
   close: () => Promise<void>
 }
 
+export interface SocketsChange {
+  readonly role: ListenerRole
+  readonly opened: number
+  readonly closed: number
+}
+
 /** What the proxy answers. Every call may answer at once or later; a connection may be gone by then. */
 export interface PodHandler {
   /** A connection was accepted on the outbound or the inbound plaintext listener. */
@@ -112,7 +118,7 @@ export interface PodHandler {
   /** A TLS or HTTP/2 handshake on the HBONE listener failed: `message` is the whole text for the log (`tls handshake error: …`). */
   handshakeFailed: (failure: { readonly peer: Endpoint; readonly local: Endpoint; readonly message: string }) => void
   /** Accepted sockets, one per TLS connection however many streams (`istio_tcp_sockets_open`). */
-  socket: (event: { readonly role: ListenerRole; readonly open: boolean }) => void
+  sockets: (change: SocketsChange) => void
   /** The way to the other side stands; for tunnels with what the peer said. */
   opened: (connection: Opened) => void
   /** Bytes copied since the last call, in batches, while connections live. */

@@ -30,6 +30,7 @@ export type {
   Progress,
   Refuse,
   SocketSettings,
+  SocketsChange,
   Socks5Request,
   StreamDecision,
   Tunnel

@@ -158,7 +158,7 @@ class NativeDataPath implements EngineDataPath {
       stream: (pod, ...values) => this.#tell(pod, told => told.stream(...values)),
       credential: (pod, ...values) => this.#tell(pod, told => told.credential(...values)),
       handshakeFailed: (pod, ...values) => this.#tell(pod, told => told.handshakeFailed(...values)),
-      socket: (pod, ...values) => this.#tell(pod, told => told.socket(...values)),
+      sockets: (pod, ...values) => this.#tell(pod, told => told.sockets(...values)),
       opened: (pod, ...values) => this.#tell(pod, told => told.opened(...values)),
       progress: (pod, ...values) => this.#tell(pod, told => told.progress(...values)),
       closed: (pod, ...values) => {

@@ -42,6 +42,7 @@ export class NativePod implements PodPath, Events {
   readonly #credentials: NativeCredentials
   /** Asked and not yet answered; with what became of the connection meanwhile. */
   readonly #undecided = new Map<ConnectionId, Outcome | undefined>()
+  readonly #open = new Map<ListenerRole, number>()
   readonly #ended = Promise.withResolvers<{ readonly finished: number; readonly cut: number }>()
 
   constructor({ id, listeners, originalSource, handler, log, commands, credentials }: NativePodParts) {
@@ -127,8 +128,9 @@ export class NativePod implements PodPath, Events {
     this.#handler.handshakeFailed({ peer, local, message })
   }
 
-  socket(role: ListenerRole, open: boolean): void {
-    this.#handler.socket({ role, open })
+  sockets(role: ListenerRole, opened: number, closed: number): void {
+    this.#open.set(role, (this.#open.get(role) ?? 0) + opened - closed)
+    this.#handler.sockets({ role, opened, closed })
   }
 
   opened(id: ConnectionId, peerIdentity: string | undefined, ...baggage: readonly string[]): void {
@@ -147,11 +149,14 @@ export class NativePod implements PodPath, Events {
     id: ConnectionId,
     fromClient: number,
     toClient: number,
+    untoldFromClient: number,
+    untoldToClient: number,
     duration: number,
     code?: FailureCode,
     detail = '',
     status?: number
   ): void {
+    if (untoldFromClient > 0 || untoldToClient > 0) this.progress(id, untoldFromClient, untoldToClient)
     const ended = { id, fromClient, toClient, duration }
     const outcome = code === undefined ? ended : { ...ended, failure: worded(code, detail, status) }
     // Who was never decided about has an outcome only once the decision is there.
@@ -160,6 +165,8 @@ export class NativePod implements PodPath, Events {
   }
 
   ended(finished: number, cut: number): void {
+    // Sockets may linger for their peers; nobody hears of this pod any more.
+    for (const [role, open] of this.#open) if (open > 0) this.#handler.sockets({ role, opened: 0, closed: open })
     this.#ended.resolve({ finished, cut })
   }
 
@@ -202,8 +209,10 @@ export class NativePod implements PodPath, Events {
   /** A handler that throws is a mistake of ours: the connection ends, the pod goes on. */
   #handlerFailed(id: ConnectionId, error: unknown): void {
     this.#log.warn(`connection ${id} failed: ${error instanceof Error ? error.stack : String(error)}`)
+    const gone = this.#undecided.get(id)
     this.#undecided.delete(id)
-    this.#commands().refuse(this.#id, id, 'IO', error instanceof Error ? error.message : String(error))
+    if (gone !== undefined) this.#handler.closed(gone)
+    else this.#commands().refuse(this.#id, id, 'IO', error instanceof Error ? error.message : String(error))
   }
 
   async #giveCredential(id: ConnectionId, peer: Endpoint, local: Endpoint): Promise<void> {

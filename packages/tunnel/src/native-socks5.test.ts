@@ -53,6 +53,19 @@ it('closes after a success what is refused without a reply', async () => {
   expect(await ask(mesh, pod, [5, 1, 0, 1, 10, 0, 0, 1, 0, 80])).toEqual([5, 0, ...success])
 })
 
+it('answers code 1 when whoever decides fails', async () => {
+  const warnings: string[] = []
+  await using mesh = createMesh(warnings)
+  const pod = await mesh.pod({
+    socks5: () => {
+      throw new Error('no route table')
+    }
+  })
+  expect(await ask(mesh, pod, [5, 1, 0, 1, 10, 0, 0, 1, 0, 80])).toEqual([5, 0, 5, 1, 0, 1, 0, 0, 0, 0, 0, 0])
+  expect((await pod.outcome()).failure).toEqual({ code: 'IO', detail: 'no route table' })
+  expect(warnings).toEqual([expect.stringContaining('no route table')])
+})
+
 it.each([
   { title: 'version 4', bytes: [4, 1], reply: [], reason: 'unsupported version 4' },
   { title: 'no method', bytes: [5, 0], reply: [], reason: 'no authentication method is offered' },

@@ -528,6 +528,7 @@ it.each([
   { role: 'inbound-hbone', reporter: 'destination' }
 ] as const)('counts open $role sockets for the $reporter', ({ role, reporter }) => {
   const { handler, metrics } = scene()
-  for (const open of [true, true, false]) handler.socket({ role, open })
+  handler.sockets({ role, opened: 2, closed: 0 })
+  handler.sockets({ role, opened: 1, closed: 2 })
   expect(metrics.render('openmetrics')).toContain(`istio_tcp_sockets_open{reporter="${reporter}"} 1\n`)
 })

@@ -42,7 +42,7 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
       }
     },
     handshakeFailed: ({ peer, local, message }) => earlyDeny(peer, local, message),
-    socket: ({ role, open }) => node.sockets.add(open ? 1 : -1, reporters[role]),
+    sockets: ({ role, opened, closed }) => node.sockets.add(opened - closed, reporters[role]),
     opened: opened => {
       const waiting = awaiting.get(opened.id)
       if (waiting === undefined) return
@@ -63,7 +63,7 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
 
 const [ofSource, ofDestination] = [labelSet([['reporter', 'source']]), labelSet([['reporter', 'destination']])]
 
-/** Rendered once: every connection asks twice. */
+/** Rendered once: every batch asks. */
 const reporters: Record<ListenerRole, LabelSet> = {
   outbound: ofSource,
   'inbound-plaintext': ofDestination,

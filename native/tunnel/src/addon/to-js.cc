@@ -60,9 +60,10 @@ struct Filler {
     add(event.local);
     add(event.message);
   }
-  void operator()(const SocketChanged& event) {
+  void operator()(const SocketsChanged& event) {
     add(name(event.role));
-    add(event.open);
+    add(static_cast<double>(event.opened));
+    add(static_cast<double>(event.closed));
   }
   void operator()(const ConnectionOpened& event) {
     add(event.id);
@@ -78,6 +79,8 @@ struct Filler {
     add(event.id);
     add(event.from_client);
     add(event.to_client);
+    add(event.untold_from_client);
+    add(event.untold_to_client);
     add(event.duration);
     if (!event.failure) return;
     add(culvert::name(event.failure->code));
@@ -102,7 +105,7 @@ struct Filler {
 };
 
 // In the order of the variant.
-constexpr const char* handler_names[] = {"connection", "stream",   "credential", "handshakeFailed", "socket",
+constexpr const char* handler_names[] = {"connection", "stream",   "credential", "handshakeFailed", "sockets",
                                          "opened",     "progress", "closed",     "ended",           "warning",
                                          "socks5"};
 

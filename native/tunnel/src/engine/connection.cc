@@ -193,7 +193,7 @@ bool Connection::revoked() const {
 void Connection::cut(FailureCode code) { finish(Failure{code, ""}); }
 
 void Connection::tell_progress() {
-  uint64_t from_client = send_.bytes - send_.told, to_client = receive_.bytes - receive_.told;
+  uint64_t from_client = send_.untold(), to_client = receive_.untold();
   if (from_client == 0 && to_client == 0) return;
   send_.told = send_.bytes;
   receive_.told = receive_.bytes;
@@ -220,8 +220,8 @@ void Connection::finish(std::optional<Failure> failure) {
   } else if (outer_ != nullptr) {
     outer_->abandon();
   }
-  tell_progress();
-  pod_->emit(ConnectionClosed{id_, send_.bytes, receive_.bytes, precise_now() - accepted_at_, std::move(failure)});
+  pod_->emit(ConnectionClosed{id_, send_.bytes, receive_.bytes, send_.untold(), receive_.untold(),
+                              precise_now() - accepted_at_, std::move(failure)});
   pod_->loop().retire(self);
   pod_->forget(id_, role_);
 }

@@ -29,6 +29,7 @@ class Direction {
 
   uint64_t bytes = 0;  // from the source so far
   uint64_t told = 0;   // of these, in an event
+  uint64_t untold() const { return bytes - told; }
 
   // The source's: bytes that it pushes, its end, its end without saying so.
   void deliver(const Pieces& data);

@@ -94,6 +94,15 @@ void Engine::emit(Event event) {
   {
     std::lock_guard lock(mutex_);
     first = events_.empty();
+    if (auto* sockets = std::get_if<SocketsChanged>(&event.what)) {
+      auto [known, added] = sockets_.try_emplace({event.pod, sockets->role}, events_.size());
+      if (!added) {
+        auto& before = std::get<SocketsChanged>(events_[known->second].what);
+        before.opened += sockets->opened;
+        before.closed += sockets->closed;
+        return;
+      }
+    }
     events_.push_back(std::move(event));
   }
   if (first) notify_();
@@ -101,6 +110,7 @@ void Engine::emit(Event event) {
 
 std::vector<Event> Engine::take_events() {
   std::lock_guard lock(mutex_);
+  sockets_.clear();
   return std::exchange(events_, {});
 }
 

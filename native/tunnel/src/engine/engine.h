@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -63,6 +64,7 @@ class Engine {
   PodId last_pod_ = 0;
   std::mutex mutex_;
   std::vector<Event> events_;  // under mutex_
+  std::map<std::pair<PodId, ListenerRole>, size_t> sockets_;  // under mutex_; where they are among the events
   Workers workers_;            // the last member: its threads use the others
 };
 

@@ -10,7 +10,7 @@ namespace culvert {
 void Pod::on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer) {
   if (std::string reason = shared_->load.enter_connection(); !reason.empty()) return refused("connection", reason);
   came();
-  emit(SocketChanged{role, true});
+  emit(SocketsChanged{role, 1, 0});
   ConnectionId id = shared_->workers.next_id(worker_);
   if (role == ListenerRole::socks5) return shake_hands(id, std::move(fd), std::move(peer));
   bool tunnel = role == ListenerRole::inbound_hbone;
@@ -66,11 +66,17 @@ unsigned Pod::place(const Decision& decision) const {
   return std::holds_alternative<Direct>(decision) ? shared_->workers.least_loaded(worker_) : worker_;
 }
 
+// A failure of ours is one (RFC 1928 6: general SOCKS server failure); policy has said which reply it wants, or none.
+static uint8_t socks5_reply(const Decision& decision) {
+  auto* refuse = std::get_if<Refuse>(&decision);
+  if (refuse == nullptr) return 0;
+  return refuse->failure ? 1 : refuse->socks5_reply;
+}
+
 void Pod::decide(ConnectionId id, Decision decision) {
   if (auto waiting = accepted_.extract(id)) {
     if (waiting.mapped().role == ListenerRole::socks5) {
-      auto* refuse = std::get_if<Refuse>(&decision);
-      send_socks5_reply(waiting.mapped().fd.get(), refuse == nullptr ? 0 : refuse->socks5_reply);
+      send_socks5_reply(waiting.mapped().fd.get(), socks5_reply(decision));
     }
     unsigned worker = place(decision);
     return move_to(worker, id, std::move(waiting.mapped()), std::move(decision));
@@ -139,14 +145,14 @@ void Pod::drop(ConnectionId id, Accepted accepted, FailureCode code) {
   socket_closed(accepted.role);
   // A tunnel is no connection yet.
   if (accepted.role != ListenerRole::inbound_hbone) {
-    emit(ConnectionClosed{id, 0, 0, precise_now() - accepted.at, Failure{code, ""}});
+    emit(ConnectionClosed{id, 0, 0, 0, 0, precise_now() - accepted.at, Failure{code, ""}});
   }
   went();
 }
 
 void Pod::socket_closed(ListenerRole role) {
   shared_->load.leave_connection();
-  emit(SocketChanged{role, false});
+  emit(SocketsChanged{role, 0, 1});
 }
 
 }  // namespace culvert

@@ -145,9 +145,10 @@ struct HandshakeFailed {
   std::string message;
 };
 
-struct SocketChanged {
+// Accepted sockets. One event for all of a batch, since nobody asks in which order.
+struct SocketsChanged {
   ListenerRole role;
-  bool open;
+  uint32_t opened, closed;
 };
 
 struct ConnectionOpened {
@@ -164,6 +165,7 @@ struct ConnectionProgressed {
 struct ConnectionClosed {
   ConnectionId id;
   uint64_t from_client, to_client;
+  uint64_t untold_from_client, untold_to_client;  // of these, since the last progress
   double duration;  // milliseconds
   std::optional<Failure> failure;
 };
@@ -178,7 +180,7 @@ struct Warned {
 
 struct Event {
   PodId pod;
-  std::variant<ConnectionAccepted, StreamRequested, CredentialWanted, HandshakeFailed, SocketChanged, ConnectionOpened,
+  std::variant<ConnectionAccepted, StreamRequested, CredentialWanted, HandshakeFailed, SocketsChanged, ConnectionOpened,
                ConnectionProgressed, ConnectionClosed, PodEnded, Warned, Socks5Requested>
       what;
 };

@@ -14,7 +14,8 @@ import type {
   PodPath,
   Progress,
   Socks5Request,
-  StreamDecision
+  StreamDecision,
+  SocketsChange
 } from '../data-path.ts'
 
 export interface TestPodOptions {
@@ -95,10 +96,10 @@ export class TestPod implements PodHandler {
     this.#changed()
   }
 
-  socket({ role, open }: { readonly role: ListenerRole; readonly open: boolean }): void {
+  sockets({ role, opened, closed }: SocketsChange): void {
     if (role !== 'inbound-hbone') return
-    if (open) this.tunnelsAccepted++
-    this.tunnelsOpen += open ? 1 : -1
+    this.tunnelsAccepted += opened
+    this.tunnelsOpen += opened - closed
     this.#changed()
   }
 

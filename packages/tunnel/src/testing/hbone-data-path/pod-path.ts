@@ -135,8 +135,8 @@ class HbonePodPath implements PodPath {
   }
 
   #accepted(role: ListenerRole, socket: net.Socket): void {
-    this.#handler.socket({ role, open: true })
-    socket.once('close', () => this.#handler.socket({ role, open: false }))
+    this.#handler.sockets({ role, opened: 1, closed: 0 })
+    socket.once('close', () => this.#handler.sockets({ role, opened: 0, closed: 1 }))
     // An error without a listener would end the process; what it means shows in the connection's outcome.
     socket.on('error', () => {})
     // Gone before it could be served: its peer has no address any more.
