@@ -225,6 +225,23 @@ TEST("verified chains: the same leaf with other certificates behind it") {
   CHECK_EQUAL(server.known(), 1u);
 }
 
+TEST("verified chains: only what is the path itself is kept") {
+  Authority intermediate(authority()), stranger;
+  Leaf leaf = intermediate.leaf({kCart});
+  Server server = fresh_server();
+  auto meet = [&](const std::string& behind) {
+    return server.meet(credential(leaf.certificate + behind, leaf.key, authority().pem()));
+  };
+  std::string needed = intermediate.pem(), other = stranger.pem();
+  for (const auto& behind : {needed + other, other + needed, needed + needed}) {
+    CHECK_EQUAL(meet(behind), kCart);
+    CHECK_EQUAL(server.known(), 0u);
+  }
+  CHECK_EQUAL(meet(needed), kCart);
+  CHECK_EQUAL(meet(needed + authority().pem()), kCart);
+  CHECK_EQUAL(server.known(), 2u);
+}
+
 TEST("verified chains: one role's are not the other's") {
   Leaf leaf = authority().leaf({kCart}, "clientAuth");
   Credential client = credential(leaf.certificate, leaf.key, authority().pem());

@@ -1,6 +1,5 @@
 #include "peer-verification.h"
 
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include <ctime>
@@ -53,21 +52,34 @@ int verify_path(X509_STORE_CTX* context) {
   return error == X509_V_OK ? X509_V_ERR_UNSPECIFIED : error;
 }
 
+// What the peer sent is the path, maybe without its anchor, in its order (RFC 8446 4.4.2). With certificates of its own
+// choice behind a good leaf, one peer could be any number of chains, and those of all others would be forgotten.
+bool begins(const STACK_OF(X509)* presented, const STACK_OF(X509)* path) {
+  int count = sk_X509_num(presented);
+  if (count > sk_X509_num(path)) return false;
+  for (int i = 0; i < count; i++) {
+    if (X509_cmp(sk_X509_value(presented, i), sk_X509_value(path, i)) != 0) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 PeerVerdict verify_peer(X509_STORE_CTX* context, const PeerRule& rule, VerifiedChains& known) {
   const Revocations* revocations = rule.revocations == nullptr ? nullptr : rule.revocations->get();
   time_t at = X509_VERIFY_PARAM_get_time(X509_STORE_CTX_get0_param(context));
   if (at == 0) at = std::time(nullptr);
-  auto key = VerifiedChains::key_of(X509_STORE_CTX_get0_untrusted(context));
+  const STACK_OF(X509)* presented = X509_STORE_CTX_get0_untrusted(context);
+  auto key = VerifiedChains::key_of(presented);
   Known chain = key ? known.find(*key, at) : nullptr;
   if (chain == nullptr || (revocations != nullptr && chain->path == nullptr)) {
     if (int error = verify_path(context); error != X509_V_OK) return refuse(error);
     if (X509_check_ca(X509_STORE_CTX_get0_cert(context)) == 1) {
       return {kNoAlertOfItsOwn, "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))", ""};
     }
-    chain = VerifiedChains::describe(X509_STORE_CTX_get0_chain(context), revocations != nullptr);
-    if (key && chain->valid(at)) known.add(*key, chain);
+    STACK_OF(X509)* path = X509_STORE_CTX_get0_chain(context);
+    chain = VerifiedChains::describe(path, revocations != nullptr);
+    if (key && chain->valid(at) && begins(presented, path)) known.add(*key, chain);
   }
   if (revocations != nullptr) {
     if (int error = revocations->judge(chain->path.get()); error != X509_V_OK) return refuse(error);
