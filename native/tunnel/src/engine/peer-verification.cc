@@ -82,6 +82,8 @@ PeerVerdict verify_peer(X509_STORE_CTX* context, const PeerRule& rule, VerifiedC
     if (key && chain->valid(at) && begins(presented, path)) known.add(*key, chain);
   }
   if (revocations != nullptr) {
+    // It could not be copied; of no path nothing is revoked.
+    if (chain->path == nullptr) return refuse(X509_V_ERR_OUT_OF_MEM);
     if (int error = revocations->judge(chain->path.get()); error != X509_V_OK) return refuse(error);
     *rule.path = chain->path;
   }
