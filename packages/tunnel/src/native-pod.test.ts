@@ -10,7 +10,6 @@ const profile = { tls12: false, postQuantumOnly: false }
 function scene(decide: (connection: CapturedConnection) => Promise<ConnectionDecision>) {
   const handler = {
     connection: decide,
-    sockets: vi.fn<PodHandler['sockets']>(),
     progress: vi.fn<PodHandler['progress']>(),
     closed: vi.fn<PodHandler['closed']>()
   }
@@ -56,13 +55,4 @@ it('tells the last progress before the outcome, and none where all was told', ()
   expect(handler.progress).toHaveBeenCalledBefore(handler.closed)
   pod.closed(4, 10, 20, 0, 0, 5)
   expect(handler.progress).toHaveBeenCalledOnce()
-})
-
-it('counts the sockets that outlive it as closed at its end', () => {
-  const { pod, handler } = scene(() => expect.unreachable())
-  pod.sockets('outbound', 3, 1)
-  pod.sockets('inbound-hbone', 2, 2)
-  handler.sockets.mockClear()
-  pod.ended(0, 0)
-  expect(handler.sockets.mock.calls).toEqual([[{ role: 'outbound', opened: 0, closed: 2 }]])
 })

@@ -42,7 +42,6 @@ export class NativePod implements PodPath, Events {
   readonly #credentials: NativeCredentials
   /** Asked and not yet answered; with what became of the connection meanwhile. */
   readonly #undecided = new Map<ConnectionId, Outcome | undefined>()
-  readonly #open = new Map<ListenerRole, number>()
   readonly #ended = Promise.withResolvers<{ readonly finished: number; readonly cut: number }>()
 
   constructor({ id, listeners, originalSource, handler, log, commands, credentials }: NativePodParts) {
@@ -129,7 +128,6 @@ export class NativePod implements PodPath, Events {
   }
 
   sockets(role: ListenerRole, opened: number, closed: number): void {
-    this.#open.set(role, (this.#open.get(role) ?? 0) + opened - closed)
     this.#handler.sockets({ role, opened, closed })
   }
 
@@ -165,8 +163,6 @@ export class NativePod implements PodPath, Events {
   }
 
   ended(finished: number, cut: number): void {
-    // Sockets may linger for their peers; nobody hears of this pod any more.
-    for (const [role, open] of this.#open) if (open > 0) this.#handler.sockets({ role, opened: 0, closed: open })
     this.#ended.resolve({ finished, cut })
   }
 
