@@ -1,6 +1,7 @@
 import type { NativeEngine } from '@culvert/native-tunnel'
 import { describe, expect, it, vi } from 'vitest'
 import type { CapturedConnection, ConnectionDecision, PodHandler } from './data-path.ts'
+import type { TunnelLog } from './log.ts'
 import { NativeCredentials } from './native-credentials.ts'
 import { NativePod } from './native-pod.ts'
 
@@ -14,16 +15,17 @@ function scene(decide: (connection: CapturedConnection) => Promise<ConnectionDec
     closed: vi.fn<PodHandler['closed']>()
   }
   const engine = { refuse: vi.fn<NativeEngine['refuse']>() }
+  const warn = vi.fn<TunnelLog['warn']>()
   const pod = new NativePod({
     id: 7,
     listeners: [],
     originalSource: false,
     handler: handler as unknown as PodHandler,
-    log: { warn: () => {}, debug: () => {} },
+    log: { warn, debug: () => {} },
     commands: () => engine as unknown as NativeEngine,
     credentials: new NativeCredentials(() => expect.unreachable(), profile)
   })
-  return { pod, handler, engine }
+  return { pod, handler, engine, warn }
 }
 
 describe('a handler that fails', () => {
@@ -38,6 +40,19 @@ describe('a handler that fails', () => {
     await vi.waitFor(() => expect(handler.closed).toHaveBeenCalledOnce())
     expect(handler.closed.mock.calls[0]?.[0]).toMatchObject({ id: 1, failure: { code: 'CUT' } })
     expect(engine.refuse).not.toHaveBeenCalled()
+  })
+
+  // A rejection that nobody takes ends the process, and this test.
+  it('fails at an outcome too, and is told of in the log', async () => {
+    const decision = Promise.withResolvers<ConnectionDecision>()
+    const { pod, handler, warn } = scene(() => decision.promise)
+    handler.closed.mockImplementation(() => {
+      throw new Error('no series')
+    })
+    pod.connection(1, 'outbound', '10.0.0.1', 1234, '10.0.0.2', 80)
+    pod.closed(1, 0, 0, 0, 0, 5, 'CUT')
+    decision.resolve({ kind: 'refuse' })
+    await vi.waitFor(() => expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('no series')))
   })
 
   it('ends a connection that waits', async () => {

@@ -116,7 +116,7 @@ export class NativePod implements PodPath, Events {
   }
 
   credential(id: ConnectionId, peerIp: string, peerPort: number, localIp: string, localPort: number): void {
-    void this.#giveCredential(id, { ip: peerIp, port: peerPort }, { ip: localIp, port: localPort })
+    this.#finish(this.#giveCredential(id, { ip: peerIp, port: peerPort }, { ip: localIp, port: localPort }))
   }
 
   handshakeFailed(peerIp: string, peerPort: number, localIp: string, localPort: number, message: string): void {
@@ -183,9 +183,11 @@ export class NativePod implements PodPath, Events {
       this.#decide(id, answer)
       return
     }
-    answer.then(
-      decision => this.#decide(id, decision),
-      (error: unknown) => this.#handlerFailed(id, error)
+    this.#finish(
+      answer.then(
+        decision => this.#decide(id, decision),
+        (error: unknown) => this.#handlerFailed(id, error)
+      )
     )
   }
 
@@ -209,6 +211,13 @@ export class NativePod implements PodPath, Events {
     this.#undecided.delete(id)
     if (gone !== undefined) this.#handler.closed(gone)
     else this.#commands().refuse(this.#id, id, 'IO', error instanceof Error ? error.message : String(error))
+  }
+
+  /** A handler that throws behind an answer is a mistake of ours, as at an event: nobody else takes its rejection. */
+  #finish(answered: Promise<void>): void {
+    answered.catch((error: unknown) => {
+      this.#log.warn(`a handler failed: ${error instanceof Error ? error.stack : String(error)}`)
+    })
   }
 
   async #giveCredential(id: ConnectionId, peer: Endpoint, local: Endpoint): Promise<void> {
