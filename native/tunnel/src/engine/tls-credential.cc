@@ -2,8 +2,10 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <cstring>
+#include <set>
 #include <stdexcept>
 
 #include "openssl-channel.h"
@@ -56,12 +58,24 @@ void use_key(SSL_CTX* context, const std::string& pem) {
   if (!used) fail("the private key");
 }
 
+// Of several roots with one name the key tells: OpenSSL would try one alone where certificates name no key of their issuer.
+int is_issuer(X509_STORE_CTX*, X509* certificate, X509* issuer) {
+  int named = X509_check_issued(issuer, certificate);
+  if (named != X509_V_OK && named != X509_V_ERR_KEYUSAGE_NO_CERTSIGN) return 0;
+  ERR_set_mark();
+  int verified = X509_verify(certificate, X509_get0_pubkey(issuer));
+  ERR_pop_to_mark();
+  return verified == 1;
+}
+
 // The subject names of the roots also tell a client which certificate is wanted.
 void use_roots(SSL_CTX* context, const std::string& pem, bool server) {
   Reader from = reader(pem);
   X509_STORE* store = SSL_CTX_get_cert_store(context);
+  std::set<unsigned long> names;
   while (Certificate root = next_certificate(from.get())) {
     if (X509_STORE_add_cert(store, root.get()) != 1) fail("the roots");
+    if (!names.insert(X509_subject_name_hash(root.get())).second) X509_STORE_set_check_issued(store, is_issuer);
     if (server && SSL_CTX_add_client_CA(context, root.get()) != 1) fail("the roots");
   }
   if (ERR_peek_error() != 0) fail("the roots");
