@@ -217,6 +217,20 @@ describe('a response in steps', () => {
     expect([...index.services()]).toHaveLength(1)
   })
 
+  it('never leaves an address without a service while it moves from one to another of many', () => {
+    const vip = { network: '', ip: '10.9.0.1' }
+    const others = Array.from({ length: 2_000 }, (_, i) => serviceUpdate({ hostname: `other-${i}.shop` }))
+    const [first, second] = [{ hostname: 'first.shop' }, { hostname: 'second.shop' }]
+    const index = indexOf(serviceUpdate({ ...first, vips: [vip] }), ...others, serviceUpdate(second))
+    const updates = [serviceUpdate(first), ...others, serviceUpdate({ ...second, vips: [vip] })]
+    const seen = new Set<string | undefined>()
+    for (const _step of index.applyInSteps({ updates, removals: [] })) {
+      seen.add(index.serviceByVip('', vip.ip)?.hostname)
+    }
+    expect([...seen]).toEqual(['first.shop', 'second.shop'])
+    expect([...index.services()]).toHaveLength(2_002)
+  })
+
   it('changes a service that is sent again with its endpoints', () => {
     const index = indexOf(serviceUpdate(cart), ...pods('old'))
     const seen: string[] = []

@@ -44,7 +44,8 @@ interface ServiceChanges {
   readonly withdrawn: Map<string, IndexedService>
 }
 
-const servicesPerStep = 256
+/** Services that come or go. */
+const changesPerStep = 512
 
 export interface IndexListener {
   /** A workload of this node is new, or has changed. */
@@ -104,26 +105,25 @@ export function createWorkloadIndex({ localNode }: { localNode?: string | undefi
     return true
   }
 
-  /** The services of a response change together, unless they are too many for one step. */
+  /**
+   * The services of a response change together, unless they are too many for one step. None goes before all have come,
+   * or an address that moves from one to another would have nobody for some steps.
+   */
   function* publishServices({ prepared, withdrawn }: ServiceChanges): Generator<void> {
-    const replaced: IndexedService[] = []
+    const leaving = [...withdrawn.values()]
     let count = 0
     for (const service of prepared.values()) {
       const previous = services.get(service)
-      if (previous !== undefined) {
-        services.remove(previous)
-        replaced.push(previous)
-      }
+      if (previous !== undefined) leaving.push(previous)
       services.add(service)
-      if (++count % servicesPerStep === 0) yield
+      if (++count % changesPerStep === 0) yield
     }
-    for (const service of withdrawn.values()) {
+    for (const service of leaving) {
       services.remove(service)
-      replaced.push(service)
-      if (++count % servicesPerStep === 0) yield
+      if (++count % changesPerStep === 0) yield
     }
     yield
-    for (const { endpoints } of replaced) {
+    for (const { endpoints } of leaving) {
       endpoints.clear()
       yield
     }
