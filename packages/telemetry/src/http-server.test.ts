@@ -83,11 +83,40 @@ describe('the small HTTP server', () => {
     const endless = function* (): Generator<string> {
       for (;;) yield 'x'.repeat(1_000)
     }
-    const { url, lines } = await serve(() => ({ status: 200, pieces: counted(endless(), ended.resolve) }))
+    const { url, lines } = await serve(({ path }) =>
+      path === '/' ? { status: 200, pieces: counted(endless(), ended.resolve) } : undefined
+    )
     const response = await fetch(url)
     await response.body?.cancel()
     await ended.promise
+    // By now the first request is over.
+    await fetch(`${url}/other`)
     expect(lines.filter(line => line.includes('answer cut short'))).toEqual([])
+  })
+
+  it('makes nothing of a long text when the client has gone before its beginning', async () => {
+    const asked = Promise.withResolvers<void>()
+    const gone = Promise.withResolvers<void>()
+    let made = 0
+    const pieces = function* (): Generator<string> {
+      made++
+      yield 'x'
+    }
+    const { url, port, lines } = await serve(async ({ path }) => {
+      if (path !== '/') return undefined
+      asked.resolve()
+      await gone.promise
+      return { status: 200, pieces: pieces() }
+    })
+    const socket = connect(port, '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await asked.promise
+    socket.resetAndDestroy()
+    // Answered after the server has heard of the reset.
+    await fetch(`${url}/other`)
+    gone.resolve()
+    await fetch(`${url}/other`)
+    expect([made, lines.filter(line => line.includes('answer cut short'))]).toEqual([0, []])
   })
 
   it('closes a connection whose request headers take more than two seconds', async () => {

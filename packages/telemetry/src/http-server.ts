@@ -127,6 +127,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, handle
   // The body of a request means nothing here; unread it would hold the connection.
   request.resume()
   const result = await respond(request, handle)
+  // The client has gone meanwhile, which concerns nobody.
+  if (response.destroyed) return
   const { status, contentType, pieces, body = '' } = result
   response.writeHead(status, {
     ...(contentType === undefined ? {} : { 'content-type': contentType }),
