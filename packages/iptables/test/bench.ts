@@ -9,8 +9,6 @@ import {
   type TrafficCapture
 } from '../src/index.ts'
 
-/** Why these tests cannot run here; undefined: they can. */
-
 export const podIp = '10.77.0.2'
 export const peerIp = '10.77.0.1'
 

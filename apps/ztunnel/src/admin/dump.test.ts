@@ -4,7 +4,9 @@ import { expect, it } from 'vitest'
 import { readSettings } from '../settings/settings.ts'
 import { certificateView } from './certificate-view.ts'
 import { configView } from './config-view.ts'
-import { sortedJson, sortedJsonPieces } from './sorted-json.ts'
+import { sortedJsonPieces } from './sorted-json.ts'
+
+const sortedJson = (value: unknown): string => [...sortedJsonPieces(value)].join('')
 
 it('sorts keys at every level and indents by two', () => {
   expect(sortedJson({ b: [{ d: 1, c: undefined, a: null }], a: 'x' })).toBe(

@@ -1,9 +1,7 @@
-/** Two-space indent, keys sorted at every level; undefined members are left out. */
-export const sortedJson = (value: unknown): string => [...sortedJsonPieces(value)].join('')
-
 /**
- * The same text, made as it is asked for. Lists may be of any kind that can be gone through, and are made on the way too:
- * undefined in one is a step in which nothing came of it.
+ * Two-space indent, keys sorted at every level; undefined members are left out. The text is made as it is asked for. Lists
+ * may be of any kind that can be gone through, and are made on the way too: undefined in one is a step in which nothing
+ * came of it.
  */
 export function* sortedJsonPieces(value: unknown, indent = ''): Generator<string> {
   if (!isContainer(value)) yield JSON.stringify(value)

@@ -102,6 +102,7 @@ describe('the dump', () => {
       'shop/later': { b: { workloadUid: 'b', port: { 81: 2 }, status: 'Healthy' } }
     })
   })
+
   it('is in order and has each once, however many there are and whatever changes meanwhile', () => {
     const index = createWorkloadIndex()
     const uids = Array.from({ length: 4_321 }, (_, i) => `u/${(i * 7_919) % 4_321}`)

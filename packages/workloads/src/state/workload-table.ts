@@ -15,8 +15,7 @@ import type { KnownEndpoint } from './lookups.ts'
 export interface WorkloadTable extends Names {
   readonly all: () => Iterable<Workload>
   readonly get: (uid: string) => Workload | undefined
-  readonly at: (slot: number) => Workload | undefined
-  /** The same, made anew and not kept: for who goes through many. */
+  /** Made anew and not kept: for who goes through many. */
   readonly peek: (slot: number) => Workload | undefined
   /** What balancing asks of each of thousands, without making a value of it; undefined for a mere name. */
   readonly endpointAt: (slot: number, port: PortMap) => KnownEndpoint | undefined
@@ -139,7 +138,6 @@ export function createWorkloadTable(localNode: string | undefined): WorkloadTabl
       const slot = slotOf(uid)
       return slot === undefined ? undefined : at(slot)
     },
-    at,
     peek,
     endpointAt(slot, port) {
       const reachability = reachabilities[slot]!
@@ -205,10 +203,10 @@ class Endpoint implements KnownEndpoint {
   readonly port: PortMap
   readonly capacity: number
   readonly isAddressed: boolean
-  readonly #at: WorkloadTable['at']
+  readonly #at: (slot: number) => Workload | undefined
   readonly #slot: number
 
-  constructor(at: WorkloadTable['at'], slot: number, facts: Omit<KnownEndpoint, 'workload'>) {
+  constructor(at: (slot: number) => Workload | undefined, slot: number, facts: Omit<KnownEndpoint, 'workload'>) {
     this.port = facts.port
     this.capacity = facts.capacity
     this.isAddressed = facts.isAddressed
