@@ -121,7 +121,7 @@ export const lasting = (text: string): string =>
     .replace(/^\S+\t/, '')
     .replace(/duration="\d+ms"/, 'duration="…"')
     .replace(/((?:tls handshake error|h2 failed|send: io error|receive: io error): ).*"$/, '$1…"')
-    .replace(/(?<=:)(?:327[7-9]\d|32[89]\d{2}|3[3-9]\d{3}|[45]\d{4}|6[0-5]\d{3})\b/g, 'PORT')
+    .replace(/(?<=:)(?:327[6-9]\d|32[89]\d{2}|3[3-9]\d{3}|[45]\d{4}|6[0-5]\d{3})\b/g, 'PORT')
 
 const aboutConnections = (node: TestNode): readonly string[] =>
   node.lines().filter(line => line.includes('\taccess\tconnection '))
