@@ -11,13 +11,13 @@ import {
   readAll,
   roundTrip,
   serverVip,
-  skipReason,
+  notRoot,
   startMesh,
   titled
 } from './mesh.ts'
 import { must } from './node.ts'
 
-describe.skipIf(skipReason)(titled('connections through a node proxy'), () => {
+describe.skipIf(notRoot)(titled('connections through a node proxy'), () => {
   let mesh: Mesh
   beforeAll(async () => {
     mesh = await startMesh()

@@ -12,7 +12,7 @@ import {
   serverServices,
   serverVip,
   serviceAt,
-  skipReason,
+  notRoot,
   snapshotPod,
   titled
 } from './mesh.ts'
@@ -20,7 +20,7 @@ import { isListening, startNode, type TestNode } from './node.ts'
 import { createPods, type TestPod, type TestPods } from './pods.ts'
 import { proxyUser, redirectToSidecar } from './sidecar.ts'
 
-describe.skipIf(skipReason)(titled('a proxy of one workload, beside it and without privileges'), () => {
+describe.skipIf(notRoot)(titled('a proxy of one workload, beside it and without privileges'), () => {
   const stack = new AsyncDisposableStack()
   let controlPlane: ControlPlane
   let pods: TestPods

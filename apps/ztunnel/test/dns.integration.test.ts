@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { bindUdp } from '@culvert/netns'
 import packet, { type DecodedPacket, type RecordType } from 'dns-packet'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { addressBytes, type Mesh, serverVip, skipReason, startMesh, titled } from './mesh.ts'
+import { addressBytes, type Mesh, serverVip, notRoot, startMesh, titled } from './mesh.ts'
 import type { TestPod } from './pods.ts'
 
 type Reply = DecodedPacket & { readonly rcode: string }
@@ -33,7 +33,7 @@ async function askTcp(pod: TestPod, name: string): Promise<Reply> {
   return packet.decode(got.subarray(2)) as Reply
 }
 
-describe.skipIf(skipReason)(titled('the DNS proxy of a pod'), () => {
+describe.skipIf(notRoot)(titled('the DNS proxy of a pod'), () => {
   let mesh: Mesh
   const asked: { name: string; from: string }[] = []
 

@@ -15,14 +15,14 @@ import {
   serverServices,
   serverVip,
   serviceAt,
-  skipReason,
+  notRoot,
   startMesh,
   titled
 } from './mesh.ts'
 
 const vip6 = 'fd96::7:7'
 
-describe.skipIf(skipReason)(titled('pods with addresses of both families'), () => {
+describe.skipIf(notRoot)(titled('pods with addresses of both families'), () => {
   let mesh: Mesh
   const seen: (string | undefined)[] = []
   beforeAll(async () => {
@@ -134,7 +134,7 @@ describe.skipIf(skipReason)(titled('pods with addresses of both families'), () =
   })
 })
 
-describe.skipIf(skipReason)(titled('without IPv6'), () => {
+describe.skipIf(notRoot)(titled('without IPv6'), () => {
   it('listens for IPv4 alone, and has no IPv6 addresses for names', async () => {
     await using mesh = await startMesh({ env: { IPV6_ENABLED: 'false' } })
     await mesh.server.listen(8080, echo)

@@ -6,7 +6,7 @@ import type { Credential } from '@culvert/hbone'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { CutDuplex } from './cut-duplex.ts'
 import { type Level, openSockets, residentMemoryOf, untilBackAt } from './levels.ts'
-import { type Mesh, skipReason, titled } from './mesh.ts'
+import { type Mesh, notRoot, titled } from './mesh.ts'
 import { until } from './node.ts'
 import { credentialOf, openTunnel } from './stand-ins.ts'
 import { startWatched, type Witness } from './watched-mesh.ts'
@@ -46,7 +46,7 @@ async function drip(socket: Socket, bytes: Buffer): Promise<void> {
   await end
 }
 
-describe.skipIf(skipReason)(titled('a peer that takes its time'), () => {
+describe.skipIf(notRoot)(titled('a peer that takes its time'), () => {
   let mesh: Mesh
   let watching: Witness
   let before: Level
@@ -151,7 +151,7 @@ describe.skipIf(skipReason)(titled('a peer that takes its time'), () => {
   })
 })
 
-describe.skipIf(skipReason)(titled('peers by the thousand'), () => {
+describe.skipIf(notRoot)(titled('peers by the thousand'), () => {
   let mesh: Mesh
   let watching: Witness
   let before: Level

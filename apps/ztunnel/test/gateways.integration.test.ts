@@ -11,7 +11,7 @@ import {
   podWorkload,
   readAll,
   roundTrip,
-  skipReason,
+  notRoot,
   snapshotPod,
   titled
 } from './mesh.ts'
@@ -25,7 +25,7 @@ const vip = '10.96.7.7'
 const serverIdentity = 'spiffe://cluster.local/ns/shop/sa/server'
 
 /** A client in the network `here`, a server in the network `there`, and a gateway between them that forwards bytes. */
-describe.skipIf(skipReason)(titled('another network'), () => {
+describe.skipIf(notRoot)(titled('another network'), () => {
   const stack = new AsyncDisposableStack()
   let controlPlane: ControlPlane
   let [client, server, gateway]: TestPod[] = []

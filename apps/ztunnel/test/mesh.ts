@@ -12,7 +12,7 @@ import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { startNode, type TestNode } from './node.ts'
 import { createPods, type TestPod, type TestPods } from './pods.ts'
 
-export { notRoot as skipReason, titled } from '@culvert/testing'
+export { notRoot, titled } from '@culvert/testing'
 
 export const serverHost = 'server.shop.svc.cluster.local'
 export const serverVip = '10.96.7.7'

@@ -6,12 +6,12 @@ import { Random } from '@culvert/testing'
 import { addressTypeUrl, discoveryServiceDefinition, encodeAddress } from '@culvert/workloads'
 import { describe, expect, it } from 'vitest'
 import { descriptorsOf } from './levels.ts'
-import { denyPrincipal, echo, roundTrip, skipReason, snapshotPod, startMesh, titled } from './mesh.ts'
+import { denyPrincipal, echo, roundTrip, notRoot, snapshotPod, startMesh, titled } from './mesh.ts'
 import { until } from './node.ts'
 import type { TestPod } from './pods.ts'
 import { startWatched, witness } from './watched-mesh.ts'
 
-describe.skipIf(skipReason)(titled('nonsense from the control plane'), () => {
+describe.skipIf(notRoot)(titled('nonsense from the control plane'), () => {
   it('costs its stream, or a NACK, and no connection', async () => {
     const scene = await startWatched({})
     await using mesh = scene.mesh
@@ -54,7 +54,7 @@ function addRequest(pod: TestPod): Buffer {
   return field(1, Buffer.concat([field(1, snapshotPod(pod).uid), field(2, Buffer.concat(info))]))
 }
 
-describe.skipIf(skipReason)(titled('nonsense from the node agent'), () => {
+describe.skipIf(notRoot)(titled('nonsense from the node agent'), () => {
   it('is answered and costs its connection, and no pod', async () => {
     await using stack = new AsyncDisposableStack()
     const folder = mkdtempSync(join(tmpdir(), 'culvert-zds-'))

@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import { authorizationTypeUrl } from '@culvert/workloads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
-import { echo, type Mesh, roundTrip, serverVip, skipReason, snapshotPod, startMesh, titled } from './mesh.ts'
+import { echo, type Mesh, roundTrip, serverVip, notRoot, snapshotPod, startMesh, titled } from './mesh.ts'
 import { startNode, until } from './node.ts'
 import { createPods } from './pods.ts'
 import { openTunnel } from './stand-ins.ts'
@@ -42,7 +42,7 @@ const peer = 'spiffe://cluster.local/ns/shop/sa/peer'
 const tunnelOf = ({ controlPlane, outsider, server }: Mesh): ReturnType<typeof openTunnel> =>
   openTunnel(controlPlane, { from: outsider, to: server, identity: peer })
 
-describe.skipIf(skipReason)(titled('what operators see'), () => {
+describe.skipIf(notRoot)(titled('what operators see'), () => {
   let mesh: Mesh
   beforeAll(async () => {
     mesh = await startMesh()
@@ -220,7 +220,7 @@ describe.skipIf(skipReason)(titled('what operators see'), () => {
   })
 })
 
-describe.skipIf(skipReason)(titled('readiness'), () => {
+describe.skipIf(notRoot)(titled('readiness'), () => {
   it('[observability-dns-14] [zds-2] waits for the first sync, then for the node agent, and again when that is gone', async () => {
     await using stack = new AsyncDisposableStack()
     const controlPlane = stack.use(await startControlPlane())

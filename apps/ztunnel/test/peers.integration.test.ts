@@ -3,14 +3,14 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { HboneServerStream } from '@culvert/hbone'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { echo, type Mesh, podWorkload, readAll, skipReason, startMesh, titled } from './mesh.ts'
+import { echo, type Mesh, podWorkload, readAll, notRoot, startMesh, titled } from './mesh.ts'
 import { must } from './node.ts'
 import { openTunnel, standIn } from './stand-ins.ts'
 
 const peer = 'spiffe://cluster.local/ns/shop/sa/peer'
 
 /** What pods and their operators see of peers that are not as they should be, or end in other ways than most. */
-describe.skipIf(skipReason)(titled('a peer of another make'), () => {
+describe.skipIf(notRoot)(titled('a peer of another make'), () => {
   let mesh: Mesh
   beforeAll(async () => {
     mesh = await startMesh()

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { listenSeqpacket, listenTcp, type Netns, type SeqpacketSocket } from '@culvert/netns'
 import { describe, expect, it } from 'vitest'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
-import { denyPrincipal, echo, podWorkload, roundTrip, skipReason, snapshotPod, titled } from './mesh.ts'
+import { denyPrincipal, echo, podWorkload, roundTrip, notRoot, snapshotPod, titled } from './mesh.ts'
 import { isListening, must, startNode, type TestNode, until } from './node.ts'
 import { createPods, type TestPod } from './pods.ts'
 
@@ -65,7 +65,7 @@ async function metric(node: TestNode, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(body)?.[1])
 }
 
-describe.skipIf(skipReason)(titled('pods of a node'), () => {
+describe.skipIf(notRoot)(titled('pods of a node'), () => {
   it('[zds-3] listens inside a pod and nowhere else', async () => {
     await using mesh = await scene()
     const node = await mesh.start({ pods: [mesh.client] })
@@ -185,7 +185,7 @@ describe.skipIf(skipReason)(titled('pods of a node'), () => {
   })
 })
 
-describe.skipIf(skipReason)(titled('the socket of the node agent'), () => {
+describe.skipIf(notRoot)(titled('the socket of the node agent'), () => {
   it('[zds-1] greets first, and ends with 1 when the protocol is not the one it knows', async () => {
     await using stack = new AsyncDisposableStack()
     const folder = mkdtempSync(join(tmpdir(), 'culvert-zds-'))

@@ -18,7 +18,7 @@ import {
   serverServices,
   serverVip,
   serviceAt,
-  skipReason,
+  notRoot,
   snapshotPod,
   startMesh,
   titled
@@ -37,7 +37,7 @@ async function reached(mesh: Mesh, vip = serverVip): Promise<string | undefined>
   return /dst.workload="([^"]*)"/.exec(line)?.[1] ?? /error="(.*)"/.exec(line)?.[1]
 }
 
-describe.skipIf(skipReason)(titled('endpoints of a service'), () => {
+describe.skipIf(notRoot)(titled('endpoints of a service'), () => {
   let mesh: Mesh
   let backup: TestPod
   beforeAll(async () => {
@@ -114,7 +114,7 @@ describe.skipIf(skipReason)(titled('endpoints of a service'), () => {
   })
 })
 
-describe.skipIf(skipReason)(titled('addresses that are asked for on demand'), () => {
+describe.skipIf(notRoot)(titled('addresses that are asked for on demand'), () => {
   it('are known before the connection goes, as are those that nobody knows', async () => {
     await using mesh = await startMesh({ env: { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' } })
     await mesh.outsider.listen(8080, echo)
@@ -138,7 +138,7 @@ describe.skipIf(skipReason)(titled('addresses that are asked for on demand'), ()
   })
 })
 
-describe.skipIf(skipReason)(titled('connections of a pod that no control plane knows'), () => {
+describe.skipIf(notRoot)(titled('connections of a pod that no control plane knows'), () => {
   it('are refused after five seconds, with its name', async () => {
     await using mesh = await startMesh()
     const stranger = await mesh.pods.add('stranger')
@@ -153,7 +153,7 @@ describe.skipIf(skipReason)(titled('connections of a pod that no control plane k
   })
 })
 
-describe.skipIf(skipReason)(titled('the source address of a client'), () => {
+describe.skipIf(notRoot)(titled('the source address of a client'), () => {
   it("is the pod's own where it must not be taken", async () => {
     await using mesh = await startMesh({ env: { ENABLE_ORIG_SRC: 'false' } })
     const seen: (string | undefined)[] = []

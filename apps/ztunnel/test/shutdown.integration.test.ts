@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { authorizationTypeUrl } from '@culvert/workloads'
 import { describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
-import { denyPrincipal, echo, type Mesh, readAll, roundTrip, serverVip, skipReason, startMesh, titled } from './mesh.ts'
+import { denyPrincipal, echo, type Mesh, readAll, roundTrip, serverVip, notRoot, startMesh, titled } from './mesh.ts'
 import { isListening, startNode, type TestNode, until } from './node.ts'
 import { openTunnel } from './stand-ins.ts'
 
@@ -32,7 +32,7 @@ const quit = async (node: TestNode): Promise<void> => {
   expect((await node.http(15000, '/quitquitquit', { method: 'POST' })).status).toBe(200)
 }
 
-describe.skipIf(skipReason)(titled('a proxy that is told to end'), () => {
+describe.skipIf(notRoot)(titled('a proxy that is told to end'), () => {
   it.each([
     { by: 'SIGINT', tell: async ({ process }: TestNode) => void process.kill('SIGINT') },
     { by: '/quitquitquit', tell: quit }

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import type { NodeContext } from '../src/connections/context.ts'
 import { startPod } from '../src/pods/pod-starter.ts'
 import { readSettings } from '../src/settings/settings.ts'
-import { skipReason, titled } from './mesh.ts'
+import { notRoot, titled } from './mesh.ts'
 import { must } from './node.ts'
 
 interface Listener {
@@ -92,7 +92,7 @@ const all = [
   { port: 15053, transparent: false }
 ]
 
-describe.skipIf(skipReason)(titled("a pod's listeners"), () => {
+describe.skipIf(notRoot)(titled("a pod's listeners"), () => {
   it('[zds-4] carry the mark, share their ports, and take foreign addresses where connections pass', async () => {
     const options = { mark: 1337, reusePort: true, reuseAddress: false }
     expect(await listenersWith({})).toEqual(all.map(each => ({ ...each, ...options })))

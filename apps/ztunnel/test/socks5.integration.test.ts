@@ -8,14 +8,14 @@ import {
   readAll,
   serverHost,
   serverVip,
-  skipReason,
+  notRoot,
   startMesh,
   titled
 } from './mesh.ts'
 
 const success = Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0])
 
-describe.skipIf(skipReason)(titled('SOCKS5 in a pod'), () => {
+describe.skipIf(notRoot)(titled('SOCKS5 in a pod'), () => {
   let mesh: Mesh
   beforeAll(async () => {
     mesh = await startMesh({

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestTrustDomain, startTestSpireAgent } from '@culvert/certificates/testing'
 import { describe, expect, it } from 'vitest'
-import { echo, readAll, roundTrip, serverVip, skipReason, startMesh, titled } from './mesh.ts'
+import { echo, readAll, roundTrip, serverVip, notRoot, startMesh, titled } from './mesh.ts'
 import { until } from './node.ts'
 
-describe.skipIf(skipReason)(titled('with a SPIRE agent'), () => {
+describe.skipIf(notRoot)(titled('with a SPIRE agent'), () => {
   it('serves pods with the certificates that the agent has for them, and stops when it has them no more', async () => {
     await using stack = new AsyncDisposableStack()
     const folder = mkdtempSync(join(tmpdir(), 'culvert-spire-'))

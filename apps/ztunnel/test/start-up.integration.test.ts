@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { authorizationTypeUrl } from '@culvert/workloads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
-import { echo, roundTrip, skipReason, snapshotPod, titled } from './mesh.ts'
+import { echo, roundTrip, notRoot, snapshotPod, titled } from './mesh.ts'
 import { launcher, startNode, until } from './node.ts'
 import { createPods, type TestPod } from './pods.ts'
 
@@ -60,7 +60,7 @@ describe('the launcher', () => {
     expect([status, output]).toEqual([1, expect.stringContaining(message)])
   })
 
-  it.skipIf(skipReason)(titled('names what is wrong with a local configuration file'), async () => {
+  it.skipIf(notRoot)(titled('names what is wrong with a local configuration file'), async () => {
     const path = join(folder, 'bad.yaml')
     writeFileSync(path, 'workloads: [{}]')
     const { status, output } = await launch(launcher, ['proxy'], { LOCAL_XDS_PATH: path, XDS_ADDRESS: '' })
@@ -68,7 +68,7 @@ describe('the launcher', () => {
   })
 })
 
-describe.skipIf(skipReason)(titled('a proxy without a control plane'), () => {
+describe.skipIf(notRoot)(titled('a proxy without a control plane'), () => {
   it('takes workloads and policies from a file, and certificates from the test root that its like on another node trusts', async () => {
     await using stack = new AsyncDisposableStack()
     const controlPlane = stack.use(await startControlPlane())
@@ -120,7 +120,7 @@ policies:
   })
 })
 
-describe.skipIf(skipReason)(titled('dedicated mode'), () => {
+describe.skipIf(notRoot)(titled('dedicated mode'), () => {
   it('serves one workload in its own namespace, without a node agent', async () => {
     await using stack = new AsyncDisposableStack()
     const controlPlane = stack.use(await startControlPlane())

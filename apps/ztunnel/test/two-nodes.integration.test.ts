@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { startControlPlane } from './control-plane.ts'
-import { echo, podWorkload, roundTrip, skipReason, snapshotPod, titled } from './mesh.ts'
+import { echo, podWorkload, roundTrip, notRoot, snapshotPod, titled } from './mesh.ts'
 import { startNode } from './node.ts'
 import { createPods } from './pods.ts'
 
-describe.skipIf(skipReason)(titled('two nodes'), () => {
+describe.skipIf(notRoot)(titled('two nodes'), () => {
   it('[observability-dns-1, 2] carries a connection from the proxy of one node to that of another, each with its line', async () => {
     await using stack = new AsyncDisposableStack()
     const controlPlane = stack.use(await startControlPlane())

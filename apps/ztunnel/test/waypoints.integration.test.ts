@@ -18,7 +18,7 @@ import {
   serverHost,
   serverVip,
   serviceAt,
-  skipReason,
+  notRoot,
   snapshotPod,
   startMesh,
   titled
@@ -54,7 +54,7 @@ async function readProxyHeader(socket: Socket): Promise<ProxyHeader> {
   }
 }
 
-describe.skipIf(skipReason)(titled('waypoints'), () => {
+describe.skipIf(notRoot)(titled('waypoints'), () => {
   let mesh: Mesh
   let waypoint: TestPod
   const seen: ProxyHeader[] = []
@@ -213,7 +213,7 @@ const allowWaypoint: [string, AuthorizationMessage] = [
   }
 ]
 
-describe.skipIf(skipReason)(titled('a pod that calls itself'), () => {
+describe.skipIf(notRoot)(titled('a pod that calls itself'), () => {
   it('reaches itself through its service and by its address, each in a tunnel', async () => {
     await using mesh = await startMesh()
     const seen: (string | undefined)[] = []

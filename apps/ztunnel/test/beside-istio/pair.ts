@@ -7,7 +7,7 @@ import {
   serverServices,
   serverVip,
   serviceAt,
-  skipReason,
+  notRoot,
   snapshotPod
 } from '../mesh.ts'
 import { startNode, type TestNode, until } from '../node.ts'
@@ -19,7 +19,7 @@ export type Maker = 'ours' | 'Istio’s'
 /** Executable of Istio's node proxy. */
 const istios: string | undefined = process.env.CULVERT_PEER_ZTUNNEL
 
-export const unavailable: boolean = skipReason !== undefined || istios === undefined
+export const unavailable: boolean = notRoot !== undefined || istios === undefined
 
 export const besideIstio = (title: string): string => `${title} beside Istio’s ztunnel (needs CULVERT_PEER_ZTUNNEL)`
 
