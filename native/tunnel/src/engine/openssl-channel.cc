@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "peer-verification.h"
+#include "tls-alert.h"
 
 namespace culvert {
 
@@ -16,6 +17,10 @@ namespace {
 
 std::string error_reason(unsigned long error) {
   if (ERR_GET_LIB(error) == ERR_LIB_SSL) {
+    // The peer's alerts have a range of their own; other reasons are below it, or have flags far above.
+    if (int alert = ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET; alert > 0 && alert <= UINT8_MAX) {
+      return alert_reason(static_cast<uint8_t>(alert));
+    }
     switch (ERR_GET_REASON(error)) {
       case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "peer sent no certificates";
       case SSL_R_UNSUPPORTED_PROTOCOL: return "peer is incompatible: SupportedVersionsExtensionRequired";

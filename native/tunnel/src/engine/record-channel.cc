@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tls-alert.h"
+
 namespace culvert {
 
 namespace {
@@ -142,7 +144,7 @@ TlsChannel::Plaintext RecordChannel::on_alert(Bytes alert) {
   // All others end it, whatever their level says (RFC 8446 6), and are not answered.
   failed_ = said_all_ = true;
   buffer_.drop_open();
-  reason_ = openssl_words(SSL_AD_REASON_OFFSET + alert[1]);
+  reason_ = alert_reason(alert[1]);
   return {Got::failed, {}};
 }
 
