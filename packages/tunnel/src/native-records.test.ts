@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto'
+import type net from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDataPath } from './index.ts'
-import { ping } from './testing/frames.ts'
+import { headers, ping, TYPE } from './testing/frames.ts'
 import { CONTENT } from './testing/record-keys.ts'
 import { KEY_UPDATE, RecordPeer } from './testing/record-peer.ts'
-import { createTestIdentities, type TestIdentities, TestMesh } from './testing/test-mesh.ts'
+import { createTestIdentities, readAll, type TestIdentities, TestMesh } from './testing/test-mesh.ts'
 import type { TestPod } from './testing/test-pod.ts'
 
 // The engine's own TLS records (native/tunnel/src/engine/record-channel.h) against a peer that makes each by hand.
@@ -31,12 +32,19 @@ async function clientOf(mesh: TestMesh, suite?: string): Promise<RecordPeer> {
   return RecordPeer.client(mesh, pod.path.listeners[2]!, suite)
 }
 
-/** The engine as a client, and a peer that is its server; `pod` has a connection that waits for an answer. */
-async function serverOf(mesh: TestMesh, suite?: string): Promise<{ readonly peer: RecordPeer; readonly pod: TestPod }> {
+interface Served {
+  readonly peer: RecordPeer
+  readonly pod: TestPod
+  /** Whose connection waits for an answer. */
+  readonly application: net.Socket
+}
+
+/** The engine as a client, and a peer that is its server. */
+async function serverOf(mesh: TestMesh, suite?: string): Promise<Served> {
   const { address, peer } = await RecordPeer.server(mesh, suite)
   const pod = await mesh.client(() => address, { ip: '127.0.0.1', port: 1 })
-  await mesh.connect(pod.path.listeners[0]!)
-  return { peer: await peer, pod }
+  const application = await mesh.connect(pod.path.listeners[0]!)
+  return { peer: await peer, pod, application }
 }
 
 const ticket = (body: number): Buffer => {
@@ -104,6 +112,18 @@ describe.each(['own', 'openssl'] as const)('TLS after the handshake (%s records)
     const peer = await clientOf(mesh)
     peer.send(CONTENT.alert, Buffer.of(1, 0))
     expect(await peer.alert()).toBe(0)
+  })
+
+  it('takes the close_notify of its peer for the loss of streams that it has not ended', async () => {
+    await using mesh = start(records)
+    const { peer, pod, application } = await serverOf(mesh)
+    await peer.until(() => peer.frames.some(({ type }) => type === TYPE.headers))
+    peer.sendData(headers(1, Buffer.of(0x88)))
+    await pod.until(() => pod.opens.length === 1)
+    peer.send(CONTENT.alert, Buffer.of(1, 0))
+    expect((await readAll(application)).length).toBe(0)
+    application.end()
+    expect((await pod.outcome()).failure).toEqual({ code: 'SHUTDOWN', detail: 'send: io error: broken pipe' })
   })
 
   it.each([

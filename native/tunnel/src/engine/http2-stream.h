@@ -9,7 +9,7 @@
 
 namespace culvert {
 
-// What became of the tunnel under a stream: 'eof' when the peer just closed it.
+// What became of the tunnel under a stream: 'eof' when its transport just ended, without a close_notify.
 enum class TunnelLoss { no, eof, error };
 
 // Whoever the bytes of a stream are for.

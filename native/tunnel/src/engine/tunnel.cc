@@ -97,7 +97,8 @@ void Tunnel::read_plaintext() {
   session_.end_batch();
   if (state_ != State::open) return;
   channel_->finish_reading();
-  if (read.got == TlsChannel::Got::closed) lose(TunnelLoss::eof, "connection closed by its peer");
+  // Unlike an end without a close_notify, which a peer that was killed leaves, this was meant.
+  if (read.got == TlsChannel::Got::closed) lose(TunnelLoss::error, "connection closed by its peer");
   if (read.got == TlsChannel::Got::failed) lose(TunnelLoss::error, channel_->reason());
 }
 
