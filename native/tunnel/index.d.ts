@@ -206,4 +206,6 @@ export interface NativeEvents {
     port: number,
     isName: boolean
   ) => void
+  /** Once for a tunnel. */
+  readonly peerRevoked: (pod: PodId, isServer: boolean) => void
 }

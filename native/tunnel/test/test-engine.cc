@@ -177,7 +177,8 @@ void TestEngine::handle(Event event) {
                    heard.closed.push_back(std::move(closed));
                  },
                  [&](PodEnded& ended) { heard.ended = ended; },
-                 [&](Warned& warned) { heard.warnings.push_back(std::move(warned.message)); }},
+                 [&](Warned& warned) { heard.warnings.push_back(std::move(warned.message)); },
+                 [](PeerRevoked&) {}},
       event.what);
   changed_.notify_all();
 }

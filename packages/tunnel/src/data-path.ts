@@ -117,6 +117,8 @@ export interface PodHandler {
   serverCredential: (peer: Endpoint, local: Endpoint) => Promise<Credential | undefined>
   /** A TLS or HTTP/2 handshake on the HBONE listener failed: `message` is the whole text for the log (`tls handshake error: …`). */
   handshakeFailed: (failure: { readonly peer: Endpoint; readonly local: Endpoint; readonly message: string }) => void
+  /** For each tunnel with a revoked peer: its handshake failed for that, or a change of the lists ends it. */
+  peerRevoked: (peer: 'client' | 'server') => void
   /** Accepted sockets, one per TLS connection however many streams (`istio_tcp_sockets_open`). */
   sockets: (change: SocketsChange) => void
   /** The way to the other side stands; for tunnels with what the peer said. */

@@ -166,6 +166,7 @@ class NativeDataPath implements EngineDataPath {
         this.#tell(pod, told => told.closed(...values))
       },
       socks5: (pod, ...values) => this.#tell(pod, told => told.socks5(...values)),
+      peerRevoked: (pod, ...values) => this.#tell(pod, told => told.peerRevoked(...values)),
       warning: (pod, ...values) => this.#tell(pod, told => told.warning(...values)),
       ended: (pod, ...values) =>
         this.#tell(pod, told => {

@@ -127,6 +127,10 @@ export class NativePod implements PodPath, Events {
     this.#handler.handshakeFailed({ peer, local, message })
   }
 
+  peerRevoked(isServer: boolean): void {
+    this.#handler.peerRevoked(isServer ? 'server' : 'client')
+  }
+
   sockets(role: ListenerRole, opened: number, closed: number): void {
     this.#handler.sockets({ role, opened, closed })
   }

@@ -186,6 +186,7 @@ describe('revocation', () => {
     expect(await handshake(server, { credential: cart })).toMatchObject({ alert: 44 })
     await server.until(() => server.handshakeFailures.length > 0)
     expect(server.handshakeFailures).toEqual([`tls handshake error: ${revoked}`])
+    expect(server.revokedPeers).toEqual(['client'])
     const other = await authority.issue(CART)
     expect(await handshake(server, { credential: other })).toMatchObject({ version: 'TLSv1.3' })
 
@@ -193,6 +194,7 @@ describe('revocation', () => {
     const client = await mesh.client(() => server.address('inbound-hbone'), application)
     await readAll(await mesh.connect(client.address('outbound')))
     expect((await client.outcome()).failure).toMatchObject({ code: 'IO', detail: revoked })
+    expect(client.revokedPeers).toEqual(['server'])
   })
 
   it('[identity-ca-29] looks at the intermediates too, whose list must be signed by their issuer', async () => {
@@ -238,11 +240,31 @@ describe('revocation', () => {
     second.write('x')
     expect((await once(second, 'data')).toString()).toBe('x')
     expect(server.tunnelsOpen).toBe(1)
+    expect([server.revokedPeers, client.revokedPeers]).toEqual([['client'], []])
 
     near.revoke([await authority.revocationList([stock])])
     await readAll(second)
     expect((await client.outcome(1)).failure?.code).toBe('REVOKED')
+    expect([server.revokedPeers, client.revokedPeers]).toEqual([['client'], ['server']])
     await server.until(() => server.tunnelsOpen === 0)
+  })
+
+  it('tells of a revoked peer once for a tunnel, however many connections end with it', async () => {
+    const [near, far] = [engine(), engine()]
+    await using mesh = new TestMesh(identities, near, far)
+    near.revoke([])
+    const application = await mesh.application(echo)
+    const server = await mesh.server()
+    const client = await mesh.client(() => server.address('inbound-hbone'), application)
+    for (const count of [1, 2]) {
+      await mesh.connect(client.address('outbound'))
+      await client.until(() => client.opens.length === count)
+    }
+    expect(server.tunnelsAccepted).toBe(1)
+    near.revoke([await authority.revocationList([stock])])
+    await client.outcome(1)
+    expect(client.outcomes.map(({ failure }) => failure?.code)).toEqual(['REVOKED', 'REVOKED'])
+    expect(client.revokedPeers).toEqual(['server'])
   })
 
   it('[identity-ca-29] looks again at a peer that was found good while its handshake goes on', async () => {
@@ -277,6 +299,7 @@ describe('revocation', () => {
     // The latter when the flight was not read yet.
     expect(['REVOKED', 'IO']).toContain(failure?.code)
     if (failure?.code === 'IO') expect(failure.detail).toBe(revoked)
+    expect(client.revokedPeers).toEqual(['server'])
     expect(server.streams).toEqual([])
   })
 
@@ -313,6 +336,7 @@ describe('revocation', () => {
     await server.until(() => server.handshakeFailures.length > 0)
     // The same when the certificate was not read before it was revoked.
     expect(server.handshakeFailures).toEqual([`tls handshake error: ${revoked}`])
+    expect(server.revokedPeers).toEqual(['client'])
     expect(server.streams).toEqual([])
   })
 

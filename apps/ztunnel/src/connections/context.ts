@@ -1,7 +1,7 @@
 import type { Authorizer } from '@culvert/authorization'
 import type { CertificateManager } from '@culvert/certificates'
 import type { Baggage } from '@culvert/hbone'
-import type { Gauge, Logger } from '@culvert/telemetry'
+import type { Counter, Gauge, Logger } from '@culvert/telemetry'
 import type { PodPath } from '@culvert/tunnel'
 import type { Workload, WorkloadIdentity, WorkloadIndex } from '@culvert/workloads'
 import type { AccessLog } from '../observe/access-log.ts'
@@ -19,6 +19,8 @@ export interface NodeContext {
   readonly records: ConnectionRecords
   readonly accessLog: AccessLog
   readonly sockets: Gauge
+  /** istio_crl_policy_rejections. */
+  readonly revoked: Counter
   readonly log: Logger
   /** ENABLE_RESPONSE_BAGGAGE: whether baggage is sent back and believed. */
   readonly responseBaggage: boolean

@@ -115,6 +115,7 @@ function scene(
     records: createConnectionRecords({ accessLog, metrics: traffic }),
     accessLog,
     sockets: traffic.sockets,
+    revoked: traffic.revoked,
     log: log.scope('ztunnel::proxy'),
     responseBaggage: options.responseBaggage ?? true,
     readBaggage: parseBaggage
@@ -531,4 +532,13 @@ it.each([
   handler.sockets({ role, opened: 2, closed: 0 })
   handler.sockets({ role, opened: 1, closed: 2 })
   expect(metrics.render('openmetrics')).toContain(`istio_tcp_sockets_open{reporter="${reporter}"} 1\n`)
+})
+
+it.each([
+  { peer: 'server', reporter: 'source' },
+  { peer: 'client', reporter: 'destination' }
+] as const)('counts tunnels whose $peer is revoked for the $reporter', ({ peer, reporter }) => {
+  const { handler, metrics } = scene()
+  handler.peerRevoked(peer)
+  expect(metrics.render('openmetrics')).toContain(`istio_crl_policy_rejections_total{reporter="${reporter}"} 1\n`)
 })

@@ -42,6 +42,7 @@ export function createPodHandler(node: NodeContext, pod: PodContext): PodHandler
       }
     },
     handshakeFailed: ({ peer, local, message }) => earlyDeny(peer, local, message),
+    peerRevoked: peer => node.revoked.add(1, peer === 'server' ? ofSource : ofDestination),
     sockets: ({ role, opened, closed }) => node.sockets.add(opened - closed, reporters[role]),
     opened: opened => {
       const waiting = awaiting.get(opened.id)

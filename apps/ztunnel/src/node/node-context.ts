@@ -51,6 +51,7 @@ export function createNodeContext(parts: NodeParts): NodeContext {
     records: createConnectionRecords({ accessLog, metrics }),
     accessLog,
     sockets: metrics.sockets,
+    revoked: metrics.revoked,
     log: log.scope('ztunnel::proxy::connection_manager'),
     responseBaggage: settings.responseBaggage,
     readBaggage: createBaggageReader()

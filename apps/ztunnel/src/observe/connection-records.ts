@@ -67,7 +67,6 @@ export function createConnectionRecords(options: {
       const record = records.get(outcome.id)
       if (record === undefined) return
       records.delete(outcome.id)
-      if (outcome.failure?.code === 'REVOKED') metrics.revoked.add(1, [['reporter', record.entry.traffic.reporter]])
       finish(record, outcome, outcome.failure && connectionError(outcome.failure))
     }
   }

@@ -26,7 +26,7 @@ export function declareTrafficMetrics(metrics: Metrics): TrafficMetrics {
     onDemandDns: counter('istio_on_demand_dns', 'Lookups for workloads known by hostname only (unstable).'),
     revoked: metrics.counter({
       name: 'istio_crl_policy_rejections',
-      help: 'Connections that ended because the certificate of their peer was revoked.',
+      help: 'Tunnels refused or ended because the certificate of their peer was revoked.',
       labels: ['reporter']
     }),
     untracked: metrics.counter({

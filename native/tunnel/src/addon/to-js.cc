@@ -102,12 +102,13 @@ struct Filler {
     add(static_cast<double>(event.port));
     add(event.is_name);
   }
+  void operator()(const PeerRevoked& event) { add(event.is_server); }
 };
 
 // In the order of the variant.
 constexpr const char* handler_names[] = {"connection", "stream",   "credential", "handshakeFailed", "sockets",
                                          "opened",     "progress", "closed",     "ended",           "warning",
-                                         "socks5"};
+                                         "socks5",     "peerRevoked"};
 
 }  // namespace
 

@@ -136,7 +136,10 @@ void Connection::on_answer(int status, std::vector<HeaderField> headers, bool ou
 
 void Connection::on_tunnel_open(Tunnel& tunnel) { server_ = ask(tunnel.shared_from_this(), *through_->inner, false); }
 
-void Connection::on_tunnel_failed(Tunnel&, Failure failure) { finish(std::move(failure)); }
+void Connection::on_tunnel_failed(Tunnel& tunnel, Failure failure) {
+  pod_->tell_if_revoked(tunnel);
+  finish(std::move(failure));
+}
 
 void Connection::on_tunnel_request(Tunnel& tunnel, std::shared_ptr<Http2Stream> stream, Http2Request) {
   tunnel.session().reset(*stream, Http2Error::refused_stream);

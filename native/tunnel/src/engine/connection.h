@@ -22,6 +22,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void decide(Decision decision);
   // A tunnel that it uses ends at one whose certificate was revoked.
   bool revoked() const;
+  // Its own tunnel of double HBONE, or null.
+  const std::shared_ptr<Tunnel>& inner() const { return inner_; }
   // Ends it; how outranks what that breaks.
   void cut(FailureCode code);
   void tell_progress();

@@ -14,7 +14,8 @@ struct PeerRule {
   bool peer_is_server = false;
   std::vector<std::string> expected_identities;    // of which a server must hold one
   std::optional<std::string> trust_domain;         // of which a client must be; none: not checked
-  // What is revoked at the moment, null while nobody asks; then also where to leave the path, for a later look.
+  // What is revoked at the moment, null while nobody asks; then also where to leave the path, for a later look: also of
+  // a peer that is refused because something on it is revoked.
   const std::shared_ptr<const Revocations>* revocations = nullptr;
   CertificatePath* path = nullptr;
 };

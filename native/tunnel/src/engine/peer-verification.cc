@@ -84,8 +84,8 @@ PeerVerdict verify_peer(X509_STORE_CTX* context, const PeerRule& rule, VerifiedC
   if (revocations != nullptr) {
     // It could not be copied; of no path nothing is revoked.
     if (chain->path == nullptr) return refuse(X509_V_ERR_OUT_OF_MEM);
-    if (int error = revocations->judge(chain->path.get()); error != X509_V_OK) return refuse(error);
     *rule.path = chain->path;
+    if (int error = revocations->judge(chain->path.get()); error != X509_V_OK) return refuse(error);
   }
   if (auto problem = peer_problem(chain->uris, rule)) return {kNoAlertOfItsOwn, *problem, ""};
   auto ids = spiffe_ids(chain->uris);

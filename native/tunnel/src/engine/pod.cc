@@ -49,6 +49,7 @@ void Pod::add(ConnectionId id, std::shared_ptr<Connection> connection) {
 
 void Pod::on_tunnel_failed(Tunnel& tunnel, Failure failure) {
   const Serving& serving = serving_.at(&tunnel);
+  tell_if_revoked(tunnel);
   const char* what = failure.code == FailureCode::http2_handshake ? "http2 handshake failed: " : "tls handshake error: ";
   emit(HandshakeFailed{serving.peer, serving.local, what + failure.detail});
 }
@@ -121,6 +122,15 @@ std::vector<std::shared_ptr<Tunnel>> Pod::serving_tunnels() const {
   return tunnels;
 }
 
+std::vector<std::shared_ptr<Tunnel>> Pod::all_tunnels() const {
+  std::vector<std::shared_ptr<Tunnel>> tunnels = serving_tunnels();
+  for (auto& tunnel : pool_.tunnels()) tunnels.push_back(tunnel);
+  for (auto& [_, connection] : connections_) {
+    if (connection->inner() != nullptr) tunnels.push_back(connection->inner());
+  }
+  return tunnels;
+}
+
 void Pod::drain() {
   if (phase_ != Phase::serving) return;
   auto self = shared_from_this();
@@ -160,16 +170,25 @@ void Pod::close() {
   if (was_serving) shared_->release();
 }
 
+bool Pod::tell_if_revoked(Tunnel& tunnel) {
+  if (!tunnel.newly_revoked()) return false;
+  emit(PeerRevoked{!tunnel.is_server()});
+  return true;
+}
+
 void Pod::check_revocations() {
   auto self = shared_from_this();
+  // Told before the connections on them end: who hears of those finds the reason counted.
+  std::vector<std::shared_ptr<Tunnel>> ending;
+  for (auto& tunnel : all_tunnels()) {
+    if (tell_if_revoked(*tunnel)) ending.push_back(tunnel);
+  }
   std::vector<std::shared_ptr<Connection>> all;
   for (auto& [_, connection] : connections_) all.push_back(connection);
   for (auto& connection : all) {
     if (connection->revoked()) connection->cut(FailureCode::revoked);
   }
-  pool_.check_revocations();
-  for (auto& tunnel : serving_tunnels()) {
-    if (!tunnel->revoked()) continue;
+  for (auto& tunnel : ending) {
     if (tunnel->shaking_hands()) tunnel->fail({FailureCode::revoked, "invalid peer certificate: Revoked"});
     else tunnel->destroy();
   }

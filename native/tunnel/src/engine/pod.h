@@ -47,6 +47,8 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   }
   void on_accepted(ListenerRole role, OwnedFd fd, Endpoint peer);
   void forget(ConnectionId id, ListenerRole role);
+  // Whether this was news.
+  bool tell_if_revoked(Tunnel& tunnel);
   // A tunnel of the pool stands: until it is gone it may have bytes to send, and the pod has not ended.
   void hold() { shared_->live++; }
   void let_go() { shared_->release(); }
@@ -83,6 +85,7 @@ class Pod final : public std::enable_shared_from_this<Pod>, public TunnelOwner {
   void drop(ConnectionId id, Accepted accepted, FailureCode code);
   unsigned place(const Decision& decision) const;
   std::vector<std::shared_ptr<Tunnel>> serving_tunnels() const;
+  std::vector<std::shared_ptr<Tunnel>> all_tunnels() const;
   void stop_listening();
   void socket_closed(ListenerRole role);
   void refused(const char* what, const std::string& reason);

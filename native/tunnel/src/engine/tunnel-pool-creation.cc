@@ -71,6 +71,7 @@ void TunnelPool::on_tunnel_failed(Tunnel& tunnel, Failure failure) {
   if (found == creating_.end()) return;
   std::string key = std::move(found->second);
   creating_.erase(found);
+  pod_.tell_if_revoked(tunnel);
   // It lingers for its peer's sake, maybe longer than the pod lives.
   tunnel.forget_owner();
   groups_[key].creating.reset();

@@ -163,18 +163,13 @@ void TunnelPool::drain() {
   }
 }
 
-void TunnelPool::check_revocations() {
+std::vector<std::shared_ptr<Tunnel>> TunnelPool::tunnels() const {
   std::vector<std::shared_ptr<Tunnel>> all;
   for (auto& [_, standing] : standing_) all.push_back(standing.tunnel);
-  for (auto& tunnel : all) {
-    if (tunnel->revoked()) tunnel->destroy();
-  }
-  // Those whose peer was found good by the lists of before, and whose handshake goes on.
-  all.clear();
   for (auto& [_, group] : groups_) {
-    if (group.creating != nullptr && group.creating->revoked()) all.push_back(group.creating);
+    if (group.creating != nullptr) all.push_back(group.creating);
   }
-  for (auto& tunnel : all) tunnel->fail({FailureCode::revoked, ""});
+  return all;
 }
 
 void TunnelPool::close() {

@@ -35,8 +35,8 @@ class TunnelPool final : public TunnelOwner {
   // Tunnels say GOAWAY and close with their last stream; whoever still asks gets one of its own.
   void drain();
   void close();
-  // Tunnels to revoked peers are dropped.
-  void check_revocations();
+  // Those that stand, and those that are being made.
+  std::vector<std::shared_ptr<Tunnel>> tunnels() const;
 
  private:
   struct Group {

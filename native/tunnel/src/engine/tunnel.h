@@ -71,6 +71,8 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   Loop& loop() { return loop_; }
   // By the lists of now. Never while nobody looked when it began.
   bool revoked() const;
+  // The same, but true only once: for who tells of it.
+  bool newly_revoked() { return !revocation_told_ && (revocation_told_ = revoked()); }
   const std::string& peer_identity() const { return peer_identity_; }
   bool is_server() const { return options_.role == Http2Session::Role::server; }
 
@@ -130,6 +132,7 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   int64_t patience_ = 0, stalled_ = 0;  // while it lingers, in milliseconds
   size_t unsent_ = SIZE_MAX;
   bool ping_sent_ = false, releasing_ = false, announced_ = false, finished_ = false, reported_ = false;
+  bool revocation_told_ = false;
 };
 
 }  // namespace culvert

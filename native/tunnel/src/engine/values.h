@@ -145,6 +145,12 @@ struct HandshakeFailed {
   std::string message;
 };
 
+// Told once of each tunnel whose peer is on a revocation list: its handshake failed for that, or a change of the lists
+// ends it.
+struct PeerRevoked {
+  bool is_server;
+};
+
 // Accepted sockets. One event for all of a batch, since nobody asks in which order.
 struct SocketsChanged {
   ListenerRole role;
@@ -181,7 +187,7 @@ struct Warned {
 struct Event {
   PodId pod;
   std::variant<ConnectionAccepted, StreamRequested, CredentialWanted, HandshakeFailed, SocketsChanged, ConnectionOpened,
-               ConnectionProgressed, ConnectionClosed, PodEnded, Warned, Socks5Requested>
+               ConnectionProgressed, ConnectionClosed, PodEnded, Warned, Socks5Requested, PeerRevoked>
       what;
 };
 

@@ -44,6 +44,7 @@ export class TestPod implements PodHandler {
   readonly opens: Opened[] = []
   readonly outcomes: Outcome[] = []
   readonly handshakeFailures: string[] = []
+  readonly revokedPeers: ('client' | 'server')[] = []
   /** Sums over all batches. */
   readonly progressed: { fromClient: number; toClient: number } = { fromClient: 0, toClient: 0 }
   /** Batches that came after the outcome of their connection: there must be none. */
@@ -93,6 +94,11 @@ export class TestPod implements PodHandler {
 
   handshakeFailed({ message }: { readonly message: string }): void {
     this.handshakeFailures.push(message)
+    this.#changed()
+  }
+
+  peerRevoked(peer: 'client' | 'server'): void {
+    this.revokedPeers.push(peer)
     this.#changed()
   }
 
