@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
 import {
+  type CertificateAuthority,
   certificateServiceDefinition,
   createCertificateAuthority,
   createCertificateHandler,
@@ -30,6 +31,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly rootCertificate: string
   /** A leaf of the mesh for anybody. */
   readonly sign: (csr: string, sans: readonly string[]) => Promise<string>
+  /** Leaves come from here from now on. Its own TLS keeps the root it has. */
+  readonly issueWith: (authority: CertificateAuthority) => void
   readonly listen: (netns: Netns) => Promise<void>
   /** Replaces what is known; resolves when every connected proxy has taken it in. */
   readonly setAddresses: (addresses: ReadonlyMap<string, AddressMessage>) => Promise<void>
@@ -47,7 +50,7 @@ export interface ControlPlane extends AsyncDisposable {
 /** Certificates are for whom a node proxy names; for one that names nobody, for `caller`. */
 export async function startControlPlane({ caller }: { readonly caller?: string } = {}): Promise<ControlPlane> {
   const root = await selfSignedRoot({ organization: 'cluster.local', ttlSeconds: 86_400 })
-  const authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
+  let authority = await createCertificateAuthority({ signingCertificate: root.certificate, signingKey: root.key })
   const { csr, privateKey } = await createCsr('spiffe://cluster.local/ns/istio-system/sa/istiod')
   const [serving = ''] = await authority.sign({ csr, sans: ['127.0.0.1', 'localhost'], ttlSeconds: 3_600 })
 
@@ -154,6 +157,9 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
   return {
     rootCertificate: root.certificate,
     sign: async (request, sans) => (await authority.sign({ csr: request, sans, ttlSeconds: 3_600 }))[0] ?? '',
+    issueWith: next => {
+      authority = next
+    },
     listen: async netns => {
       if (listeners.has(netns)) return
       const { fd } = listenTcp(netns, { ip: '127.0.0.1', port: 15012 })
