@@ -7,6 +7,7 @@ import {
   createCertificateHandler,
   selfSignedRoot
 } from '@culvert/certificates'
+import { createRevocationList } from '@culvert/certificates/testing'
 import { listenTcp, type Netns } from '@culvert/netns'
 import { createCsr } from '@culvert/spiffe'
 import {
@@ -33,6 +34,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly sign: (csr: string, sans: readonly string[]) => Promise<string>
   /** Leaves come from here from now on. Its own TLS keeps the root it has. */
   readonly issueWith: (authority: CertificateAuthority) => void
+  /** PEM, for these serial numbers (hexadecimal) of leaves that it issued itself. */
+  readonly revocationList: (serialNumbers: readonly string[]) => Promise<string>
   readonly listen: (netns: Netns) => Promise<void>
   /** Replaces what is known; resolves when every connected proxy has taken it in. */
   readonly setAddresses: (addresses: ReadonlyMap<string, AddressMessage>) => Promise<void>
@@ -160,6 +163,7 @@ export async function startControlPlane({ caller }: { readonly caller?: string }
     issueWith: next => {
       authority = next
     },
+    revocationList: serialNumbers => createRevocationList({ issuer: root, serialNumbers }),
     listen: async netns => {
       if (listeners.has(netns)) return
       const { fd } = listenTcp(netns, { ip: '127.0.0.1', port: 15012 })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestTrustDomain, startTestSpireAgent } from '@culvert/certificates/testing'
 import { describe, expect, it } from 'vitest'
+import { dumpedIdentities } from './dumped-certificates.ts'
 import { echo, readAll, roundTrip, serverVip, notRoot, startMesh, titled } from './mesh.ts'
 import { until } from './node.ts'
 
@@ -26,12 +27,7 @@ describe.skipIf(notRoot)(titled('with a SPIRE agent'), () => {
     expect(await mesh.node.line(/direction="inbound"/)).toContain(
       'src.identity="spiffe://cluster.local/ns/shop/sa/client"'
     )
-    const dump = async () => {
-      const { certificates } = JSON.parse((await mesh.node.http(15000, '/config_dump')).body) as {
-        certificates: { identity: string; state: string; rootCerts: { pem: string }[] }[]
-      }
-      return certificates
-    }
+    const dump = () => dumpedIdentities(mesh.node)
     const [first] = await dump()
     expect(first).toMatchObject({ identity: 'spiffe://cluster.local/ns/shop/sa/client', state: 'Available' })
     const root = Buffer.from(first?.rootCerts[0]?.pem ?? '', 'base64')

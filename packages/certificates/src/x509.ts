@@ -3,14 +3,17 @@
 import 'reflect-metadata'
 
 export {
+  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   Pkcs10CertificateRequest,
   type PublicKey,
   SubjectAlternativeNameExtension,
   X509Certificate,
-  X509CertificateGenerator
+  X509CertificateGenerator,
+  X509CrlGenerator
 } from '@peculiar/x509'

@@ -1,26 +1,9 @@
 import { createCertificateAuthority, type SelfSignedRoot, selfSignedRoot } from '@culvert/certificates'
 import { describe, expect, it } from 'vitest'
+import { dumpedIdentity } from '../dumped-certificates.ts'
 import { echo, roundTrip } from '../mesh.ts'
-import { type TestNode, until } from '../node.ts'
+import { until } from '../node.ts'
 import { attempt, besideIstio, combinations, type Pair, startPair, unavailable } from './pair.ts'
-
-interface DumpedCertificate {
-  readonly serialNumber: string
-  readonly pem: string
-}
-
-interface Dumped {
-  readonly identity: string
-  readonly certChain: readonly DumpedCertificate[]
-  readonly rootCerts: readonly DumpedCertificate[]
-}
-
-async function dumpOf(node: TestNode, account: string): Promise<Dumped | undefined> {
-  const { certificates } = JSON.parse((await node.http(15000, '/config_dump')).body) as {
-    readonly certificates: readonly Dumped[]
-  }
-  return certificates.find(({ identity }) => identity.endsWith(`/${account}`))
-}
 
 const day = 86_400
 
@@ -99,7 +82,9 @@ describe.skipIf(unavailable)(besideIstio('certificates'), () => {
         [pair.near, 'client'],
         [pair.far, 'server']
       ] as const) {
-        const roots = (await dumpOf(node, account))!.rootCerts.map(({ pem }) => Buffer.from(pem, 'base64').toString())
+        const roots = (await dumpedIdentity(node, account))!.rootCerts.map(({ pem }) =>
+          Buffer.from(pem, 'base64').toString()
+        )
         expect(roots.map(pem => pem.replace(/\s/g, ''))).toEqual([next.certificate.replace(/\s/g, '')])
       }
     },
@@ -108,6 +93,6 @@ describe.skipIf(unavailable)(besideIstio('certificates'), () => {
 })
 
 async function serials({ near, far }: Pair): Promise<readonly (string | undefined)[]> {
-  const dumps = await Promise.all([dumpOf(near, 'client'), dumpOf(far, 'server')])
+  const dumps = await Promise.all([dumpedIdentity(near, 'client'), dumpedIdentity(far, 'server')])
   return dumps.map(dump => dump?.certChain[0]?.serialNumber)
 }
