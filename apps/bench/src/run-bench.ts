@@ -35,7 +35,12 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
   }
   const contenders = contendersOf(settings)
   const names = contenders.map(({ name }) => name)
-  const plan = { cases, runs: settings.runs, options: { seconds: settings.seconds, quick: settings.quick } }
+  const plan = {
+    cases,
+    runs: settings.runs,
+    maxStolen: settings.maxStolen,
+    options: { seconds: settings.seconds, quick: settings.quick }
+  }
   const minutes = Math.ceil(estimate(plan, names) / 60)
   output.progress(`${cases.map(({ name }) => name).join(', ')}; ${names.join(', ')}: about ${minutes} min`)
 
@@ -44,17 +49,25 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
     ? await allStages(contenders, settings, output, signal)
     : []
   try {
-    const { samples, refusals } = await runCases({ ...plan, stages, signal, onProgress: output.progress })
+    const { samples, disturbed, refusals } = await runCases({ ...plan, stages, signal, onProgress: output.progress })
     output.progress('the conditions')
     const described: ContenderConditions[] = []
     for (const stage of stages) {
       if (stage.contender.name !== 'direct') described.push(await contenderConditions(stage))
     }
     const conditions = { ...before, contenders: described }
-    const measured = { cases, contenders: names, samples, refusals, reno: settings.congestionControl !== undefined }
+    const measured = {
+      cases,
+      contenders: names,
+      samples,
+      disturbed,
+      refusals,
+      reno: settings.congestionControl !== undefined
+    }
     output.print(renderReport(measured, conditions, settings))
     if (settings.json !== undefined) {
-      writeFileSync(settings.json, `${JSON.stringify({ settings, conditions, samples, refusals }, undefined, 2)}\n`)
+      const all = { settings, conditions, samples, disturbed, refusals }
+      writeFileSync(settings.json, `${JSON.stringify(all, undefined, 2)}\n`)
     }
     if (settings.html !== undefined) writeFileSync(settings.html, renderHtml(measured, conditions))
     return refusals.length > 0 ? 1 : 0
@@ -87,7 +100,7 @@ const close = (stages: readonly Stage[]): Promise<unknown> =>
   Promise.all(stages.map(stage => stage[Symbol.asyncDispose]()))
 
 function renderReport(measured: Measured, conditions: Conditions, { quick }: Settings): string {
-  const facts = conditionLines(conditions, measured.samples).map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`)
+  const facts = conditionLines(conditions, measured).map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`)
   const warning = quick ? ['--quick: these figures only show that everything works.', ''] : []
   return [...facts, '', ...warning, renderTable(measured)].join('\n')
 }

@@ -52,7 +52,7 @@ function recorded() {
   return { log, busy, resting, local }
 }
 
-const common = { stages, options, signal: new AbortController().signal, onProgress: () => {} }
+const common = { stages, options, maxStolen: 1, signal: new AbortController().signal, onProgress: () => {} }
 
 it('takes turns, each run another one first, and measures at rest last', async () => {
   const { log, busy, resting, local } = recorded()
@@ -109,6 +109,19 @@ it('makes a refused run once more, and says so', async () => {
     ['direct', 'run 4'],
     ['direct', 'run 5']
   ])
+})
+
+it('makes a run again while the host steals too much, and keeps the least disturbed', async () => {
+  const { busy, resting } = recorded()
+  let runs = 0
+  const counted = { ...busy, direct: false, run: async () => ({ busy: ++runs }) }
+  // No share is so small.
+  const found = await runCases({ ...common, stages: [stages[0]!], cases: [counted, resting], runs: 1, maxStolen: -1 })
+  expect(found.samples.map(sample => sample.case)).toEqual(['busy', 'resting'])
+  expect(found.disturbed).toHaveLength(4)
+  const shares = found.disturbed.map(({ stolen }) => stolen)
+  expect(Math.min(...shares)).toBeGreaterThanOrEqual(found.samples[0]!.stolen)
+  expect(runs).toBe(5)
 })
 
 it('does not go on after any other failure, or when told to stop', async () => {

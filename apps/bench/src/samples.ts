@@ -19,6 +19,9 @@ export interface Refusal {
   readonly reason: string
 }
 
+/** Of a share, 0 to 1. */
+export const percentText = (share: number): string => `${(share * 100).toFixed(1)} %`
+
 /** One metric's values of one contender, by run. */
 export function valuesOf(samples: readonly Sample[], metric: string, contender: ContenderName): Map<number, number> {
   const found = new Map<number, number>()

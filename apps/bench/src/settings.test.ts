@@ -25,10 +25,16 @@ describe('arguments', () => {
     expect(readSettings(['--quick', '--runs', '2'], known)).toMatchObject({ runs: 2, seconds: 1 })
   })
 
+  it('limit what the host may take', () => {
+    expect(readSettings([], known)).toMatchObject({ maxStolen: 1 })
+    expect(readSettings(['--max-stolen', '2'], known)).toMatchObject({ maxStolen: 0.02 })
+  })
+
   it.each([
     [['speed'], "unknown case 'speed'"],
     [['--fast'], '--fast'],
     [['--runs', '0'], "--runs is '0'"],
+    [['--max-stolen', '0'], "--max-stolen is '0'"],
     [['--seconds', '1.5'], "--seconds is '1.5'"],
     [['--peer', import.meta.filename], 'settings.test.ts: not an executable file'],
     [['--peer', import.meta.dirname], 'src: not an executable file']

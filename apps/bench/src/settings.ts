@@ -9,6 +9,8 @@ export interface Settings {
   readonly runs: number
   /** How long each load runs. */
   readonly seconds: number
+  /** A run of which the host stole a larger share of the processors' time is made again, 0 to 1. */
+  readonly maxStolen: number
   readonly quick: boolean
   /** The executable to compare with. */
   readonly peer: string | undefined
@@ -32,6 +34,7 @@ export const usage = (cases: readonly string[]): string => `npm run bench -- [CA
   --reno         Reno on every socket instead of the machine's congestion control
   --runs N       5 if not given
   --seconds N    how long each load runs; 5 if not given
+  --max-stolen P a run of which the machine's host stole more than P per cent is made again, at most four times
   --quick        one run of one second each: shows that it works, not how fast
   --json FILE    writes every value of every run
   --html FILE    writes a page with plots`
@@ -43,6 +46,7 @@ const flags = {
   reno: { type: 'boolean', default: false },
   runs: { type: 'string' },
   seconds: { type: 'string' },
+  'max-stolen': { type: 'string' },
   quick: { type: 'boolean', default: false },
   json: { type: 'string' },
   html: { type: 'string' },
@@ -65,6 +69,7 @@ export function readSettings(args: readonly string[], known: readonly string[]):
     cases: positionals,
     runs: whole('--runs', values.runs, values.quick ? 1 : 5),
     seconds: whole('--seconds', values.seconds, values.quick ? 1 : 5),
+    maxStolen: whole('--max-stolen', values['max-stolen'], 100) / 100,
     quick: values.quick,
     peer: values.peer === undefined ? undefined : executable(values.peer),
     direct: values.direct,

@@ -30,7 +30,11 @@ describe('the benchmark', () => {
       const found = samples.map((sample: { case: string; contender: string }) => `${sample.case} ${sample.contender}`)
       expect(found.sort()).toEqual(['handshakes ours', 'rps direct', 'rps ours', 'updates ours'])
       for (const { values } of samples) {
-        for (const [name, value] of Object.entries(values)) expect(value, name).toBeGreaterThan(0)
+        for (const [name, value] of Object.entries(values)) {
+          // A turn need not have waited for a processor.
+          if (name.endsWith('-wait')) expect(value, name).toBeGreaterThanOrEqual(0)
+          else expect(value, name).toBeGreaterThan(0)
+        }
       }
       const { congestionControls } = conditions.contenders[0]
       expect(Object.keys(congestionControls)).toHaveLength(6)

@@ -1,19 +1,20 @@
 import type { Conditions, ContenderConditions } from '../conditions/conditions.ts'
-import type { Sample } from '../samples.ts'
+import type { Measurements } from '../run-cases.ts'
+import { percentText } from '../samples.ts'
 import { summarize } from '../statistics.ts'
 import { titles } from '../world/contender.ts'
 
 /** Name and value of each condition, in the order in which to read them. */
 export function conditionLines(
   { machine, contenders, ...conditions }: Conditions,
-  samples: readonly Sample[]
+  measurements: Pick<Measurements, 'samples' | 'disturbed'>
 ): [string, string][] {
   const memory = `${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB`
   return [
     ['time', conditions.time],
     ['machine', `${machine.cpus} × ${machine.cpu}, ${memory}, Linux ${machine.kernel}`],
     ['load before', machine.loadBefore.toFixed(2)],
-    ['stolen by the host', stolenText(samples)],
+    ['stolen by the host', stolenText(measurements)],
     ['congestion control', machine.congestionControl],
     ['load programs', conditions.loadPrograms],
     ['revision', conditions.revision],
@@ -22,12 +23,13 @@ export function conditionLines(
 }
 
 /** For each contender the share of processor time over its runs: where it is some per cent, others decide the figures. */
-function stolenText(samples: readonly Sample[]): string {
-  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
+function stolenText({ samples, disturbed }: Pick<Measurements, 'samples' | 'disturbed'>): string {
   return [...Map.groupBy(samples, ({ contender }) => contender)]
     .map(([contender, own]) => {
       const { median, min, max } = summarize(own.map(({ stolen }) => stolen))
-      return `${titles[contender]} ${percent(median)} (${percent(min)} … ${percent(max)})`
+      const again = disturbed.filter(sample => sample.contender === contender).length
+      const text = `${titles[contender]} ${percentText(median)} (${percentText(min)} … ${percentText(max)})`
+      return again === 0 ? text : `${text}, ${again} runs made again for it`
     })
     .join('; ')
 }

@@ -43,6 +43,7 @@ const measured: Measured = {
     { case: 'speed', contender: 'ours', run: 1, values: { rate: 20 }, stolen: 0.05 },
     { case: 'speed', contender: 'peer', run: 1, values: { rate: 10 }, stolen: 0.05 }
   ],
+  disturbed: [{ case: 'speed', contender: 'peer', run: 1, values: { rate: 3 }, stolen: 0.3 }],
   refusals: [{ case: 'speed', contender: 'peer', run: 1, reason: 'said <script>alert(1)</script>' }],
   reno: false
 }

@@ -15,7 +15,7 @@ export function renderHtml(measured: Measured, conditions: Conditions): string {
 ${rows.map(row => renderRow(row, measured)).join('\n')}
 </table></section>`
   )
-  const facts = conditionLines(conditions, measured.samples).map(
+  const facts = conditionLines(conditions, measured).map(
     ([name, value]) => `<dt>${text(name)}</dt><dd>${text(value)}</dd>`
   )
   const refused = measured.refusals.map(

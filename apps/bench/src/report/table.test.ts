@@ -24,7 +24,7 @@ const ours = [
   sample('ours', 2, { rate: 14, time: 90, start: 50 })
 ]
 const theirs = [sample('peer', 1, { rate: 10, time: 100 }), sample('peer', 2, { rate: 10, time: 100 })]
-const common = { cases: [one], refusals: [], reno: false }
+const common = { cases: [one], disturbed: [], refusals: [], reno: false }
 
 it('compares with the targets', () => {
   const text = renderTable({ ...common, contenders: ['ours', 'peer'], samples: [...ours, ...theirs] })

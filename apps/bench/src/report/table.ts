@@ -23,6 +23,7 @@ export interface Measured {
   readonly cases: readonly BenchCase[]
   readonly contenders: readonly ContenderName[]
   readonly samples: readonly Sample[]
+  readonly disturbed: readonly Sample[]
   readonly refusals: readonly Refusal[]
   /** Whether one congestion control was set for all: the targets are others. */
   readonly reno: boolean
