@@ -6,11 +6,6 @@ export interface Lookup {
   readonly found: string | null
 }
 
-export type RoutingLookups = Pick<
-  WorkloadLookups,
-  'workload' | 'workloadByIp' | 'workloadByHostname' | 'service' | 'serviceByVip' | 'serviceByHostname' | 'endpointsOf'
->
-
 /** The index as it is, telling every question: so an explanation comes from the code that decides, not from a copy. */
 export function tracedIndex(index: WorkloadLookups, tell: (lookup: Lookup) => void): WorkloadLookups {
   const workload = (asked: string, found: Workload | undefined): Workload | undefined => {

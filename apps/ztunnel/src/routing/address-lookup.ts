@@ -28,7 +28,7 @@ export function* whatIsReferred(
 }
 
 /** In on-demand mode a name that is missing is asked for, once, before it counts as missing. */
-export function* demanding<Result>(
+function* demanding<Result>(
   { onDemand }: RoutingContext,
   name: string,
   lookUp: () => Result | undefined
