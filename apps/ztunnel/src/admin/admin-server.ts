@@ -1,6 +1,5 @@
 import {
   createHttpServer,
-  type DirectiveFilter,
   type HttpHandler,
   type HttpRequest,
   type HttpResponse,
@@ -20,7 +19,6 @@ import { sortedJsonPieces } from './sorted-json.ts'
 export interface AdminParts {
   readonly settings: Settings
   readonly log: Log
-  readonly initialFilter: DirectiveFilter
   readonly metrics: Metrics
   readonly readiness: Readiness
   readonly configDump: () => Promise<unknown>
@@ -69,7 +67,7 @@ function adminHandler(parts: AdminParts): HttpHandler {
       case '/culvert/explain':
         return await parts.explain(request)
       case '/logging':
-        return loggingResponse(request, parts.log, parts.initialFilter)
+        return loggingResponse(request, parts.log, parts.settings.log.filter)
       case '/quitquitquit':
         return quit(request, parts.shutDown)
       default:

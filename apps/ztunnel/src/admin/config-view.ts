@@ -41,7 +41,7 @@ export function configView(settings: Settings): Readonly<Record<string, unknown>
     fakeCa: ca.fake,
     fakeSelfInbound: false,
     selfTerminationDeadline: duration(settings.terminationDeadline),
-    proxyMetadata: Object.fromEntries(settings.proxyMetadata),
+    proxyMetadata: Object.fromEntries(settings.node.metadata),
     numWorkerThreads: settings.threads.most,
     requireOriginalSource: { auto: null, require: true, never: false }[sockets.originalSource],
     proxyArgs: '',

@@ -156,7 +156,6 @@ export async function startZtunnel(options: ZtunnelOptions): Promise<Ztunnel> {
   const servers = createAdminServers({
     settings,
     log,
-    initialFilter: settings.log.filter,
     metrics: registry,
     readiness,
     configDump: async () => {

@@ -47,7 +47,6 @@ export interface Settings {
   readonly log: { readonly filter: DirectiveFilter; readonly json: boolean; readonly policiesAtInfo: boolean }
   readonly istioVersion: string
   readonly illegalPorts: ReadonlySet<number>
-  readonly proxyMetadata: ReadonlyMap<string, string>
 }
 
 /** Facts about the machine that settings depend on. */
@@ -139,8 +138,7 @@ export function readSettings(environment: Environment, files: SettingFiles): Set
     ports: { admin: proxyConfig.proxyAdminPort ?? 15000, stats: proxyConfig.statsPort ?? 15020, readiness: 15021 },
     log: readLog(read),
     istioVersion: read.text('ISTIO_META_ISTIO_VERSION') ?? 'unknown',
-    illegalPorts: new Set([15001, 15006, 15008, ...(socks5 ? [socks5Port] : [])]),
-    proxyMetadata: proxyConfig.metadata
+    illegalPorts: new Set([15001, 15006, 15008, ...(socks5 ? [socks5Port] : [])])
   }
 }
 
