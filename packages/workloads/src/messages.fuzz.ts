@@ -79,7 +79,7 @@ const policy = encodeAuthorization({
 const words = ['shop/cart.shop', 'c//Pod/shop/cart-1', '/', '__proto__', 'toString', '\x1b[2J\n', '\u2028', '*'].map(
   word => Buffer.from(word)
 )
-const log = { debug: () => {}, info: () => {}, warn: () => {} }
+const log = { debug: () => {}, warn: () => {} }
 
 /** What decodes again to the same, as bytes that are the same from then on. */
 function agrees<Message>(

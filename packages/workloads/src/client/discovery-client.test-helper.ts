@@ -81,7 +81,7 @@ export function startClient(
     index,
     policies,
     clock: instantClock(),
-    log: { debug() {}, info() {}, warn: message => warnings.push(message) },
+    log: { debug() {}, warn: message => warnings.push(message) },
     metrics: { connectionTerminated: reason => terminations.push(reason) },
     ...options
   })

@@ -1,6 +1,5 @@
-/** What the client has to say; any logger with these four will do. */
+/** What the client has to say; any logger with these will do. */
 export interface DiscoveryLog {
   readonly debug: (message: string, fields?: Readonly<Record<string, string | number>>) => void
-  readonly info: (message: string, fields?: Readonly<Record<string, string | number>>) => void
   readonly warn: (message: string, fields?: Readonly<Record<string, string | number>>) => void
 }

@@ -160,7 +160,7 @@ describe('reconnecting', () => {
         if (++failures > 2) return server.roots
         throw new Error('no roots')
       },
-      log: { debug() {}, info() {}, warn: (_message, fields) => errors.push(String(fields?.error)) }
+      log: { debug() {}, warn: (_message, fields) => errors.push(String(fields?.error)) }
     })
     server.accept().then(() => resolve())
     await enough
