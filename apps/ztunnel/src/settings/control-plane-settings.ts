@@ -12,7 +12,7 @@ export interface XdsSettings {
 }
 
 export interface CaSettings {
-  /** Leaves signed by a root made at start, which nobody else trusts. */
+  /** Leaves signed by a test root whose key everybody knows (docs/spec/zds.md 5.5). */
   readonly fake: boolean
   /** Path of a SPIRE agent's admin socket, which has the certificates instead of a CA. */
   readonly spireSocket: string | undefined

@@ -27,7 +27,7 @@ export interface WorkloadTable extends Names {
   /** In place of what the uid had. */
   readonly put: (workload: Workload) => { readonly slot: number; readonly previous: Workload | undefined }
   readonly remove: (slot: number) => void
-  /** The slot of a uid, made if need be and held. */
+  /** The slot of a uid, made if need be. Who keeps it holds it (`holdName`). */
   readonly makeName: (uid: string) => number
 }
 
