@@ -85,21 +85,17 @@ function accept(
   const { service, requested } = target
   const tunnel = local.applicationTunnel
   const destination = { ip: localIp, port: tunnel?.port ?? target.port }
-  const known = service === undefined ? {} : { service }
-  if (tunnel?.protocol !== 'PROXY') {
-    return { kind: 'accept', destination, to: destination, preserveSource: true, ...known }
-  }
-  if (requested === undefined) return noIpForService(service?.hostname ?? '')
-  const proxyHeaderDestination = { ip: requested.ip, port: requested.port }
   const route: AcceptedRoute = {
     kind: 'accept',
     destination,
     to: destination,
     preserveSource: true,
-    proxyHeaderDestination,
-    ...known
+    ...(service === undefined ? {} : { service })
   }
-  return context.localhostAppTunnel ? { ...route, to: onLoopback(destination), preserveSource: false } : route
+  if (tunnel?.protocol !== 'PROXY') return route
+  if (requested === undefined) return noIpForService(service?.hostname ?? '')
+  const proxied = { ...route, proxyHeaderDestination: { ip: requested.ip, port: requested.port } }
+  return context.localhostAppTunnel ? { ...proxied, to: onLoopback(destination), preserveSource: false } : proxied
 }
 
 const onLoopback = ({ ip, port }: SocketAddress): SocketAddress => ({
