@@ -85,6 +85,7 @@ export {
   type NamespacedHostname,
   type NetworkAddress,
   type NetworkCidr,
+  parseServiceKey,
   type PortMap,
   type RoutingScopeName,
   type Service,

@@ -1,4 +1,4 @@
-import { type Service, serviceKey, type Workload } from '@culvert/workloads'
+import { parseServiceKey, type Service, serviceKey, type Workload } from '@culvert/workloads'
 import { whoIs } from './address-lookup.ts'
 import type { Decision } from './question.ts'
 import type { RoutingContext } from './route.ts'
@@ -47,8 +47,8 @@ export function serviceOfInbound(
 ): Service | undefined {
   let byPort: Service | undefined
   for (const key of local.services.keys()) {
-    const slash = key.indexOf('/')
-    const service = index.service({ namespace: key.slice(0, slash), hostname: key.slice(slash + 1) })
+    const host = parseServiceKey(key)
+    const service = host && index.service(host)
     if (service === undefined) continue
     if (service.hostname === forwardedHost) return service
     byPort ??= servesOn(service, local, port) ? service : undefined

@@ -126,3 +126,9 @@ export const isHostname = (destination: GatewayDestination): destination is Name
 
 /** Resource name of a service, and the key by which workloads name it. */
 export const serviceKey = ({ namespace, hostname }: NamespacedHostname): string => `${namespace}/${hostname}`
+
+/** The first slash splits; a name without one is no service's. */
+export function parseServiceKey(key: string): NamespacedHostname | undefined {
+  const slash = key.indexOf('/')
+  return slash < 0 ? undefined : { namespace: key.slice(0, slash), hostname: key.slice(slash + 1) }
+}

@@ -1,5 +1,5 @@
 import type { ServiceDefinition } from '../conversion/service.ts'
-import { type NamespacedHostname, type PortMap, type Service, serviceKey, type Workload } from '../model/workload.ts'
+import { parseServiceKey, type PortMap, type Service, serviceKey, type Workload } from '../model/workload.ts'
 import { EndpointSet } from './compact/endpoint-set.ts'
 import { createPool } from './compact/pool.ts'
 import { createEndpointChanges, type EndpointChanges, holdPorts } from './endpoint-changes.ts'
@@ -238,9 +238,3 @@ const wanted =
   ({ loadBalancer }: Pick<Service, 'loadBalancer'>) =>
   (status: Workload['status']): boolean =>
     status === 'Healthy' || loadBalancer?.healthPolicy === 'AllowAll'
-
-/** The first slash splits; a name without one is no service's. */
-function parseServiceKey(key: string): NamespacedHostname | undefined {
-  const slash = key.indexOf('/')
-  return slash < 0 ? undefined : { namespace: key.slice(0, slash), hostname: key.slice(slash + 1) }
-}
