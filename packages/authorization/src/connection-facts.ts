@@ -1,5 +1,5 @@
 import { formatSpiffeId, type SpiffeId } from '@culvert/spiffe'
-import { ipBytes } from '@culvert/workloads'
+import { ipBytes, unmappedIp } from '@culvert/workloads'
 
 /** One connection, as the receiving side sees it: docs/spec/authorization.md 3.1. */
 export interface Connection {
@@ -28,8 +28,9 @@ export function connectionFacts({ source, destination, identity }: Connection): 
     namespace: identity?.namespace ?? '',
     serviceAccount: identity?.serviceAccount,
     port: destination.port,
-    sourceIp: once(() => ipBytes(unmapped(source.ip))),
-    destinationIp: once(() => ipBytes(unmapped(destination.ip)))
+    // A dual-stack socket shows IPv4 peers as IPv6; policies are written with IPv4.
+    sourceIp: once(() => ipBytes(unmappedIp(source.ip))),
+    destinationIp: once(() => ipBytes(unmappedIp(destination.ip)))
   }
 }
 
@@ -41,6 +42,3 @@ function once<Value extends object>(make: () => Value): () => Value {
     return made
   }
 }
-
-/** A dual-stack socket shows IPv4 peers as IPv6; policies are written with IPv4. */
-const unmapped = (ip: string): string => /^::ffff:([0-9.]+)$/.exec(ip)?.[1] ?? ip

@@ -73,7 +73,7 @@ export {
   type StringMatch
 } from './model/authorization.ts'
 export { workloadIdentity } from './model/identity.ts'
-export { canonicalIp, ipBytes, ipFamily } from './model/ip.ts'
+export { canonicalIp, ipBytes, ipFamily, unmappedIp } from './model/ip.ts'
 export {
   type ApplicationTunnel,
   type GatewayAddress,

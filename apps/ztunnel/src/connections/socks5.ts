@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { Socks5Request } from '@culvert/tunnel'
-import { canonicalIp } from '@culvert/workloads'
+import { canonicalIp, unmappedIp } from '@culvert/workloads'
 import type { NodeContext, PodContext } from './context.ts'
 import { decideOutbound, type OutboundResult } from './outbound.ts'
 
@@ -16,7 +16,7 @@ export async function decideSocks5(
 ): Promise<OutboundResult> {
   const found = 'ip' in target ? target.ip : await addressOf(node, pod, source.ip, target.name)
   if (typeof found === 'number') return { decision: { kind: 'refuse', socks5Reply: found } }
-  const ip = unmapped(canonicalIp(found) ?? found)
+  const ip = unmappedIp(canonicalIp(found) ?? found)
   return await decideOutbound(node, pod, { id, role: 'outbound', source, destination: { ip, port } })
 }
 
@@ -39,9 +39,6 @@ async function addressOf(
   if (first === undefined) node.log.warn('SOCKS5 request refused', { reason: 'the name has no address', name })
   return first ?? hostUnreachable
 }
-
-/** An IPv4 address behind `::ffff:` is that address (docs/spec/hbone.md, Terms). */
-const unmapped = (ip: string): string => /^::ffff:([0-9.]+)$/.exec(ip)?.[1] ?? ip
 
 function utf8(bytes: Uint8Array): string | undefined {
   try {

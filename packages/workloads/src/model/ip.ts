@@ -17,6 +17,9 @@ export function canonicalIp(text: string): string | undefined {
   return formatIpv6(ipaddr.parse(text).toByteArray())
 }
 
+/** Canonical text; an IPv4 address behind `::ffff:` becomes that address (docs/spec/hbone.md, Terms). */
+export const unmappedIp = (ip: string): string => /^::ffff:([0-9.]+)$/.exec(ip)?.[1] ?? ip
+
 /** 4 or 16 bytes of an address in canonical text. */
 export function ipBytes(ip: string): Uint8Array {
   return ip.includes(':') ? Uint8Array.from(ipaddr.parse(ip).toByteArray()) : ipv4Bytes(ip)
