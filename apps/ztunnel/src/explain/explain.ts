@@ -5,17 +5,17 @@ import {
   type Answers,
   decide,
   endpointText,
+  type OutboundRequest,
+  type OutboundRoute,
   refuseOutboundSelfCall,
   routeInbound,
   routeOutbound,
-  type RoutingContext
+  type RoutingContext,
+  type SocketAddress
 } from '../routing/index.ts'
 import { type ChoiceExplanation, explainChoice } from './explain-choice.ts'
 import { explainVerdict, type PolicyExplanation } from './explain-verdict.ts'
 import { type Lookup, tracedIndex } from './traced-index.ts'
-
-type SocketAddress = Parameters<typeof endpointText>[0]
-type OutboundRoute = Exclude<Awaited<ReturnType<typeof decideOutbound>>, undefined>
 
 export interface ExplainContext {
   readonly routing: RoutingContext
@@ -62,10 +62,7 @@ export interface InboundExplanation {
 }
 
 /** Each step that a connection of this source would take now, and why: docs/spec/hbone.md 2.2, then 3. */
-export async function explainOutbound(
-  context: ExplainContext,
-  request: { readonly source: Workload; readonly sourceIp: string; readonly destination: SocketAddress }
-): Promise<OutboundExplanation> {
+export async function explainOutbound(context: ExplainContext, request: OutboundRequest): Promise<OutboundExplanation> {
   const { source, sourceIp, destination } = request
   const lookups: Lookup[] = []
   const choices: ChoiceExplanation[] = []
@@ -131,9 +128,9 @@ export const isCaptured = ({ protocol }: Workload): boolean => protocol === 'HBO
 
 async function decideOutbound(
   { routing, resolve }: ExplainContext,
-  request: Parameters<typeof routeOutbound>[1],
+  request: OutboundRequest,
   tell: { readonly lookup: (lookup: Lookup) => void; readonly choice: NonNullable<RoutingContext['onChoice']> }
-) {
+): Promise<OutboundRoute> {
   const refused = refuseOutboundSelfCall(routing, request.destination)
   if (refused !== undefined) return refused
   const traced = { ...routing, index: tracedIndex(routing.index, tell.lookup), onChoice: tell.choice }

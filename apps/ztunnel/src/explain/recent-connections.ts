@@ -1,6 +1,5 @@
+import type { Endpoint } from '@culvert/tunnel'
 import type { AccessEntry, AccessLog, Ending } from '../observe/access-log.ts'
-
-type Endpoint = AccessEntry['source']
 
 /** A connection that is over, with what it was about. */
 export interface RecentConnection {

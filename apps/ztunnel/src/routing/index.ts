@@ -22,4 +22,13 @@ export { routeOutbound } from './outbound.ts'
 export { refuseInboundSelfCall, refuseOutboundSelfCall } from './self-call.ts'
 export { type Answers, decide } from './question.ts'
 export { endpointText, unknownSourceWorkload } from './refusal.ts'
-export type { AcceptedRoute, DoubleHboneRoute, HboneRoute, PlainRoute, RoutingContext } from './route.ts'
+export type {
+  AcceptedRoute,
+  DoubleHboneRoute,
+  HboneRoute,
+  OutboundRequest,
+  OutboundRoute,
+  PlainRoute,
+  RoutingContext,
+  SocketAddress
+} from './route.ts'
