@@ -1,4 +1,5 @@
 import type { KnownEndpoint, PortMap, RoutingScopeName, Service, Workload } from '@culvert/workloads'
+import { draw } from './draw.ts'
 import type { RoutingContext } from './route.ts'
 
 /** A workload chosen for a connection, and the port to reach it on. */
@@ -40,7 +41,7 @@ export function chooseEndpoint(
     if (rank > leader) [best, leader] = [[], rank]
     best.push(endpoint)
   }
-  const chosen = pickByCapacity(best, random)
+  const chosen = draw(best, ({ capacity }) => capacity, random)
   onChoice?.(choice, chosen?.workload)
   if (chosen === undefined) return undefined
   const { workload } = chosen
@@ -132,17 +133,6 @@ function isIn(scope: RoutingScopeName, workload: Workload, source: Workload): bo
     case 'Network':
       return workload.network === source.network
   }
-}
-
-function pickByCapacity(candidates: readonly KnownEndpoint[], random: () => number): KnownEndpoint | undefined {
-  let total = 0
-  for (const { capacity } of candidates) total += capacity
-  let left = random() * total
-  for (const candidate of candidates) {
-    left -= candidate.capacity
-    if (left < 0) return candidate
-  }
-  return undefined
 }
 
 function targetPort(workload: Workload, ports: PortMap, service: Service, port: number): number | undefined {

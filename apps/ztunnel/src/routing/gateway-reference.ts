@@ -1,6 +1,7 @@
 import { type GatewayAddress, isHostname, type Service, type Workload } from '@culvert/workloads'
 import { type Found, whatIsReferred } from './address-lookup.ts'
 import { chooseEndpoint, type Resolution, type Upstream } from './choose-endpoint.ts'
+import { draw } from './draw.ts'
 import type { Decision } from './question.ts'
 import { type Refusal, unknownNetworkGateway, unknownWaypoint } from './refusal.ts'
 import type { OutboundRequest, RoutingContext } from './route.ts'
@@ -18,7 +19,8 @@ export function* serviceWaypoint(
   request: OutboundRequest,
   service: Service
 ): Decision<Hop | Refusal | undefined> {
-  const reference = sampleWaypoint(service, context.random) ?? service.waypoint
+  const reference =
+    draw(service.weightedWaypoints, ({ weight }) => weight, context.random)?.destination ?? service.waypoint
   return reference && (yield* resolve(context, request, reference, 'waypoint'))
 }
 
@@ -76,14 +78,4 @@ function upstreamOf(
 ): Upstream | undefined {
   if (found?.kind === 'service') return chooseEndpoint(context, { source, service: found.service, port, resolution })
   return found && { workload: found.workload, port }
-}
-
-function sampleWaypoint({ weightedWaypoints }: Service, random: () => number): GatewayAddress | undefined {
-  const total = weightedWaypoints.reduce((sum, { weight }) => sum + weight, 0)
-  if (total === 0) return undefined
-  let left = random() * total
-  return weightedWaypoints.find(({ weight }) => {
-    left -= weight
-    return left < 0
-  })?.destination
 }
