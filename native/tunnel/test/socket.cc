@@ -87,6 +87,12 @@ std::vector<uint8_t> Socket::receive_exactly(size_t count) {
   return all;
 }
 
+void Socket::hold_little() {
+  constexpr int bytes = 65536;
+  setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 void Socket::finish() { shutdown(fd_.get(), SHUT_WR); }
 
 void Socket::reset() {

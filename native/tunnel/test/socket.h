@@ -29,6 +29,8 @@ class Socket {
   std::vector<uint8_t> receive_all();
   std::vector<uint8_t> receive_exactly(size_t count);
   void finish();
+  // Lets the kernel hold little of what is sent and received on it.
+  void hold_little();
   // Closes with a reset.
   void reset();
   // Ends what another thread waits for on it.

@@ -4,6 +4,8 @@
 #include <exception>
 #include <future>
 
+#include "test-clock.h"
+
 namespace culvert::test {
 
 namespace {
@@ -70,6 +72,12 @@ void TestEngine::ask(std::function<void(Engine&)> call) {
   std::lock_guard lock(mutex_);
   calls_.push_back(std::move(call));
   asked_.notify_one();
+}
+
+void TestEngine::skip(int64_t milliseconds) {
+  put_clock_forward(milliseconds);
+  // Of no pod: wakes every thread, and asks nothing of them.
+  ask([](Engine& engine) { engine.drain_deadline(0); });
 }
 
 Heard TestEngine::heard(PodId pod) {
@@ -178,7 +186,7 @@ void TestEngine::handle(Event event) {
                  },
                  [&](PodEnded& ended) { heard.ended = ended; },
                  [&](Warned& warned) { heard.warnings.push_back(std::move(warned.message)); },
-                 [](PeerRevoked&) {}},
+                 [&](PeerRevoked& revoked) { (revoked.is_server ? heard.revoked_servers : heard.revoked_clients)++; }},
       event.what);
   changed_.notify_all();
 }

@@ -30,6 +30,7 @@ struct Heard {
   std::vector<std::string> handshake_failures, warnings;
   std::map<ListenerRole, int> sockets_opened, sockets_open;
   std::optional<PodEnded> ended;
+  int revoked_servers = 0, revoked_clients = 0;
 };
 
 // An engine with a decision thread of its own, which holds every event against what an engine may say. The checks of a
@@ -46,6 +47,9 @@ class TestEngine {
   // Runs on the decision thread, which is the only one that may touch the engine.
   void ask(std::function<void(Engine&)> call);
   void stop();
+
+  // Puts the clock forward, in milliseconds: what is due by then happens before anything else that is asked for.
+  void skip(int64_t milliseconds);
 
   uint64_t buffered_bytes() const { return engine_->buffered_bytes(); }
   Heard heard(PodId pod);

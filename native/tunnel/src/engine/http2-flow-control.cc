@@ -76,6 +76,22 @@ size_t Http2Session::held() const {
 }
 
 void Http2Session::credit(Http2Stream& stream, size_t count) {
+  taken(count);
+  allow(stream, count);
+}
+
+void Http2Session::credit_connection(size_t count) {
+  taken(count);
+  allow_on_connection(count);
+}
+
+void Http2Session::taken(size_t count) {
+  if (count == 0) return;
+  uncredited_ -= count;
+  owner_.on_credit();
+}
+
+void Http2Session::allow(Http2Stream& stream, size_t count) {
   if (count == 0) return;
   if (stream.open && !stream.remote_ended) {
     stream.unreturned += static_cast<uint32_t>(count);
@@ -86,13 +102,11 @@ void Http2Session::credit(Http2Stream& stream, size_t count) {
       stream.unreturned = 0;
     }
   }
-  credit_connection(count);
+  allow_on_connection(count);
 }
 
-void Http2Session::credit_connection(size_t count) {
+void Http2Session::allow_on_connection(size_t count) {
   if (count == 0) return;
-  uncredited_ -= count;
-  owner_.on_credit();
   unreturned_ += static_cast<uint32_t>(count);
   if (unreturned_ < settings_.connection_window / 4 || broken_) return;
   put_u32_frame(FrameType::window_update, 0, unreturned_);

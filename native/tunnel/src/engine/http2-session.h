@@ -67,8 +67,12 @@ class Http2Session {
 
   // Bytes of DATA that came and were not taken yet.
   size_t held() const;
-  // The application took so many bytes of a stream, which may be over by now.
+  // The application took so many bytes of a stream, which may be over by now: `allow` and `taken` in one.
   void credit(Http2Stream& stream, size_t count);
+  // The peer may send so many more, on the stream and on the connection, though what came is still held.
+  void allow(Http2Stream& stream, size_t count);
+  // So many bytes are held no longer.
+  void taken(size_t count);
   // So many bytes of a stream will never be taken: room for the other streams, none for this one.
   void discard(size_t count) { credit_connection(count); }
 
@@ -133,6 +137,7 @@ class Http2Session {
   void put_u32_frame(FrameType type, uint32_t stream, uint32_t value);
   void send_goaway(uint32_t last, Http2Error code);
   void credit_connection(size_t count);
+  void allow_on_connection(size_t count);
   void send_request(const StreamPtr& stream, const std::string& block);
   void send_queued();
   size_t backlog_limit(size_t most) const;

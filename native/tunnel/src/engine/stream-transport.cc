@@ -36,18 +36,20 @@ void StreamTransport::close() {
 
 void StreamTransport::on_data(Room bytes) {
   auto inner = inner_.shared_from_this();
-  uncredited_ += bytes.size();
+  // What the inner tunnel holds, its own windows bound. Were this stream's to bound it too, as much as they do, nothing
+  // could pass beside what an application does not take: no answer to a PING, without which the inner tunnel is lost.
+  outer_->session().allow(*stream_, bytes.size());
+  held_ += bytes.size();
   inner->on_bytes(bytes);
   hold(inner->session().held());
 }
 
-// The peer may send as much more as the inner tunnel has passed on: what it holds would otherwise be held twice, in
-// its own windows and again in this stream's.
+// For want of memory the outer tunnel is not read while the inner one holds something.
 void StreamTransport::hold(size_t count) {
-  if (uncredited_ <= count) return;
-  size_t passed_on = uncredited_ - count;
-  uncredited_ = count;
-  outer_->session().credit(*stream_, passed_on);
+  if (held_ <= count) return;
+  size_t passed_on = held_ - count;
+  held_ = count;
+  outer_->session().taken(passed_on);
 }
 
 void StreamTransport::on_end() { inner_.on_transport_end(0); }

@@ -27,7 +27,7 @@ class StreamTransport final : public Transport, public StreamListener {
   std::shared_ptr<Tunnel> outer_;
   std::shared_ptr<Http2Stream> stream_;
   Tunnel& inner_;
-  size_t uncredited_ = 0;  // received, and no credit given for it yet
+  size_t held_ = 0;  // received, and not passed on by the inner tunnel
 };
 
 }  // namespace culvert
