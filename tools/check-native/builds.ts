@@ -6,6 +6,8 @@ import { compile, link, type Toolset, tunnel } from './compile.ts'
 
 const common = ['-std=c++20', '-O1', '-g1', '-fno-omit-frame-pointer', '-Wall', '-Wextra', '-Werror']
 const libraries = ['-lssl', '-lcrypto', '-lpthread']
+/** Tests let it fail (test/refused-watch.cc). */
+const wrapped = ['-Wl,--wrap=epoll_ctl']
 
 /** Memory errors, leaks, undefined behaviour; the objects are also the fuzzers'. */
 const address: Toolset = {
@@ -40,7 +42,7 @@ export async function buildDriver(sanitizer: Sanitizer, planted = false): Promis
   const sources = [...engine, ...tests, ...targets, ...(planted ? ['test/planted.cc'] : [])]
   const objects = await compile(toolsets[sanitizer], sources)
   const name = planted ? 'driver-planted' : 'driver'
-  return link(toolsets[sanitizer], name, objects, [...linking[sanitizer], ...libraries])
+  return link(toolsets[sanitizer], name, objects, [...linking[sanitizer], ...wrapped, ...libraries])
 }
 
 /** One executable with every fuzz target, under a clock of its own; `planted`: one that fails. */

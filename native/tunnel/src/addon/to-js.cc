@@ -4,16 +4,6 @@ using namespace culvert;
 
 namespace {
 
-const char* name(ListenerRole role) {
-  switch (role) {
-    case ListenerRole::outbound: return "outbound";
-    case ListenerRole::inbound_plaintext: return "inbound-plaintext";
-    case ListenerRole::inbound_hbone: return "inbound-hbone";
-    case ListenerRole::socks5: return "socks5";
-  }
-  return "";
-}
-
 // Appends an event's values in the order of its function in index.d.ts.
 struct Filler {
   Napi::Env env;

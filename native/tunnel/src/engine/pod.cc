@@ -37,7 +37,8 @@ void Pod::listen(std::vector<BoundListener> listeners) {
     } catch (const SocketError& failure) {
       // Who comes is refused, not left to wait.
       culvert::stop_listening(bound.fd->get());
-      emit(Warned{std::string("a listener cannot be watched, and accepts nobody: ") + os_error(failure.error)});
+      emit(Warned{std::string("the ") + name(bound.role) + " listener at " + to_text(bound.address) +
+                  " cannot be watched, and accepts nobody: " + os_error(failure.error)});
     }
   }
 }

@@ -128,6 +128,16 @@ int OwnedFd::release() {
   return fd;
 }
 
+const char* name(ListenerRole role) {
+  switch (role) {
+    case ListenerRole::outbound: return "outbound";
+    case ListenerRole::inbound_plaintext: return "inbound-plaintext";
+    case ListenerRole::inbound_hbone: return "inbound-hbone";
+    case ListenerRole::socks5: return "socks5";
+  }
+  return "";
+}
+
 BoundListener bind_listener(int netns, const SocketSettings& settings, const ListenerAddress& wanted,
                             std::optional<std::string>& warning) {
   sockaddr_storage address;

@@ -64,6 +64,8 @@ Endpoint local_endpoint(int fd);
 Endpoint original_destination(int fd);
 
 void set_no_delay(int fd);
+// As the log and TypeScript call it.
+const char* name(ListenerRole role);
 // From any thread: new connections are refused, those that wait are reset.
 void stop_listening(int fd);
 
