@@ -11,7 +11,8 @@ namespace culvert::test {
 namespace {
 
 // One direction, on a thread of its own. A cut ends both sides at once.
-void pump(Socket& from, Socket& to, const Chaos& chaos, size_t cut, size_t change, uint32_t seed) {
+void pump(Socket& from, Socket& to, const Chaos& chaos, size_t cut, size_t change, uint32_t seed,
+          const std::atomic<bool>& silent) {
   std::minstd_rand random(seed);
   std::vector<uint8_t> buffer(65536);
   size_t done = 0;
@@ -21,6 +22,7 @@ void pump(Socket& from, Socket& to, const Chaos& chaos, size_t cut, size_t chang
       to.finish();
       return;
     }
+    if (silent) continue;
     Bytes left = Bytes(buffer).first(std::min(static_cast<size_t>(count), cut - done));
     if (change >= done && change - done < left.size()) buffer[change - done] ^= 1;
     done += left.size();
@@ -67,13 +69,13 @@ void ChaosProxy::serve(Socket& client) {
   Socket server = Socket::connect(to);
   std::thread back([&] {
     try {
-      pump(server, client, chaos, chaos.cut_back, chaos.change_back, seed * 2 + 1);
+      pump(server, client, chaos, chaos.cut_back, chaos.change_back, seed * 2 + 1, silent_);
     } catch (const Failed&) {
       client.interrupt();
     }
   });
   try {
-    pump(client, server, chaos, chaos.cut_forward, chaos.change_forward, seed * 2);
+    pump(client, server, chaos, chaos.cut_forward, chaos.change_forward, seed * 2, silent_);
   } catch (const Failed&) {
     server.interrupt();
   }

@@ -19,6 +19,8 @@ class ChaosProxy {
   void lead_to(const Endpoint& to);
   const Endpoint& at() const { return application_->at(); }
   void set(Chaos chaos);
+  // Passes nothing on from now, on any connection.
+  void silence() { silent_ = true; }
 
  private:
   void serve(Socket& client);
@@ -27,6 +29,7 @@ class ChaosProxy {
   Endpoint to_;    // under mutex_
   Chaos chaos_;    // under mutex_
   uint32_t seed_;  // under mutex_
+  std::atomic<bool> silent_ = false;
   std::unique_ptr<Application> application_;
 };
 

@@ -203,7 +203,8 @@ void Tunnel::on_pong(Http2Session::Ping ping) {
 
 void Tunnel::on_ping_time() {
   if (state_ != State::open) return;
-  // The answer may have come, and stand behind bytes that nobody takes.
+  // Not read for want of memory (`Limits`), it may hold the answer: a peer is judged once it was read for as long. One that
+  // went meanwhile stays until then, and with it what is held for slow applications, which its end would lose.
   if (ping_sent_ && now() - reading_since() < kPingTimeout) return ping_.start(kPingTimeout);
   if (ping_sent_) return destroy();
   ping_sent_ = true;
