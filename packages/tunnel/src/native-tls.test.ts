@@ -267,34 +267,52 @@ describe('revocation', () => {
     expect(client.revokedPeers).toEqual(['server'])
   })
 
+  /** Starts a connection whose handshake stops in the flight of one side, after the bytes that `part` says. */
+  async function stoppedHandshake(
+    mesh: TestMesh,
+    server: TestPod,
+    { flightOf, part }: { readonly flightOf: 'server' | 'client'; readonly part: (flight: Buffer) => number }
+  ): Promise<{ readonly client: TestPod; readonly goOn: () => Promise<void> }> {
+    const stopped = Promise.withResolvers<() => void>()
+    const wire = await mesh.application(async near => {
+      const { ip, port } = server.address('inbound-hbone')
+      const far = net.connect(port, ip)
+      far.on('error', () => {})
+      const [from, to] = flightOf === 'server' ? [far, near] : [near, far]
+      to.pipe(from)
+      if (flightOf === 'client') {
+        const [hello] = (await once(from, 'data')) as [Buffer]
+        to.write(hello)
+      }
+      const [flight] = (await once(from, 'data')) as [Buffer]
+      const behind = part(flight)
+      to.write(flight.subarray(0, behind))
+      stopped.resolve(() => {
+        to.write(flight.subarray(behind))
+        from.pipe(to)
+      })
+    })
+    const client = await mesh.client(() => wire, { ip: '10.0.0.1', port: 80 })
+    const application = await mesh.connect(client.address('outbound'))
+    const rest = await stopped.promise
+    const goOn = async (): Promise<void> => {
+      // What is asked for in a turn reaches the engine at its end.
+      await new Promise(resolve => setImmediate(resolve))
+      rest()
+      await readAll(application)
+    }
+    return { client, goOn }
+  }
+
   it('[identity-ca-29] looks again at a peer that was found good while its handshake goes on', async () => {
     const [near, far] = [engine(), engine()]
     await using mesh = new TestMesh(identities, near, far)
     near.revoke([])
     const server = await mesh.server()
-    const held = Promise.withResolvers<() => void>()
     // All of the server's flight but its Finished.
-    const wire = await mesh.application(async client => {
-      const { ip, port } = server.address('inbound-hbone')
-      const target = net.connect(port, ip)
-      target.on('error', () => {})
-      client.pipe(target)
-      const [flight] = (await once(target, 'data')) as [Buffer]
-      const last = lastRecord(flight)
-      client.write(flight.subarray(0, last))
-      held.resolve(() => {
-        client.write(flight.subarray(last))
-        target.pipe(client)
-      })
-    })
-    const client = await mesh.client(() => wire, { ip: '10.0.0.1', port: 80 })
-    const application = await mesh.connect(client.address('outbound'))
-    const finish = await held.promise
+    const { client, goOn } = await stoppedHandshake(mesh, server, { flightOf: 'server', part: lastRecord })
     near.revoke([await authority.revocationList([stock])])
-    // What is asked for in a turn reaches the engine at its end.
-    await new Promise(resolve => setImmediate(resolve))
-    finish()
-    await readAll(application)
+    await goOn()
     const { failure } = await client.outcome()
     // The latter when the flight was not read yet.
     expect(['REVOKED', 'IO']).toContain(failure?.code)
@@ -308,31 +326,10 @@ describe('revocation', () => {
     await using mesh = new TestMesh(identities, near, far)
     far.revoke([])
     const server = await mesh.server()
-    const held = Promise.withResolvers<() => void>()
     // The client's flight up to its certificate, the first record that is encrypted.
-    const wire = await mesh.application(async client => {
-      const { ip, port } = server.address('inbound-hbone')
-      const target = net.connect(port, ip)
-      target.on('error', () => {})
-      target.pipe(client)
-      const [hello] = (await once(client, 'data')) as [Buffer]
-      target.write(hello)
-      const [flight] = (await once(client, 'data')) as [Buffer]
-      const behind = behindFirstEncrypted(flight)
-      target.write(flight.subarray(0, behind))
-      held.resolve(() => {
-        target.write(flight.subarray(behind))
-        client.pipe(target)
-      })
-    })
-    const client = await mesh.client(() => wire, { ip: '10.0.0.1', port: 80 })
-    const application = await mesh.connect(client.address('outbound'))
-    const finish = await held.promise
+    const { goOn } = await stoppedHandshake(mesh, server, { flightOf: 'client', part: behindFirstEncrypted })
     far.revoke([await authority.revocationList([cart])])
-    // What is asked for in a turn reaches the engine at its end.
-    await new Promise(resolve => setImmediate(resolve))
-    finish()
-    await readAll(application)
+    await goOn()
     await server.until(() => server.handshakeFailures.length > 0)
     // The same when the certificate was not read before it was revoked.
     expect(server.handshakeFailures).toEqual([`tls handshake error: ${revoked}`])
