@@ -92,12 +92,15 @@ export function createSubscription({
       /** Names and aliases, for those who wait for one. */
       const present: string[] = []
       const gone: string[] = []
+      /** What the response says something about. */
+      const touched: string[] = []
       function* counted(): Generator<ResourceMessage | WorkloadsError> {
         for (const resource of resources()) {
           if (!(resource instanceof WorkloadsError)) {
             const { name = '', aliases = [] } = resource
             valueBytes += resource.resource?.value?.length ?? 0
             unlisted.delete(name)
+            touched.push(name)
             if (demands) for (const known of [name, ...aliases]) present.push(known)
           }
           yield resource
@@ -107,20 +110,28 @@ export function createSubscription({
       function* removals(): Generator<string> {
         for (const name of removed()) {
           if (demands) gone.push(name)
+          touched.push(name)
           versions.delete(name)
           yield name
         }
         for (const name of unlisted) {
+          touched.push(name)
           versions.delete(name)
           yield name
         }
         unlisted = new Set()
       }
+      // Versions are noted while the response is read, and not all in one turn at its end.
       const rejections = await handle({
         resources: counted(),
         removed: removals(),
         // A rejected one keeps the version we still use; without one the server tries again after a reconnect.
         onAccepted: ({ name = '', version = '' }) => versions.set(name, version)
+      }).catch((error: unknown) => {
+        // Nobody knows how much of it is in force. Of a version that it never gave, the server sends what is there and
+        // takes back what is not.
+        for (const name of touched) versions.set(name, '')
+        throw error
       })
       demands?.settle({ present, removed: gone })
       const reply = { typeUrl, responseNonce: nonce }
