@@ -10,6 +10,12 @@ export interface ConnectionEntry {
   readonly protocol: 'HBONE' | 'TCP' | 'DOUBLEHBONE'
 }
 
+/** Those of now, each described when its turn comes, for there may be thousands. Undefined: one just like it was shown. */
+export interface ConnectionsDump {
+  readonly inbound: Iterable<ConnectionEntry | undefined>
+  readonly outbound: Iterable<ConnectionEntry | undefined>
+}
+
 /** Described only when asked: most connections end unseen. */
 export interface LiveOutbound {
   readonly source: Endpoint
@@ -33,7 +39,7 @@ export interface LiveConnections {
   readonly remove: (id: ConnectionId) => void
   /** After a policy change (docs/spec/authorization.md 3.6): a step for each connection, since there may be thousands. */
   readonly judgeAgain: () => Iterable<void>
-  readonly dump: () => { readonly inbound: readonly ConnectionEntry[]; readonly outbound: readonly ConnectionEntry[] }
+  readonly dump: () => ConnectionsDump
 }
 
 export function createLiveConnections(): LiveConnections {
@@ -53,8 +59,8 @@ export function createLiveConnections(): LiveConnections {
       }
     },
     dump: () => ({
-      inbound: distinct([...inbound.values()].map(connection => connection.entry())),
-      outbound: distinct([...outbound.values()].map(outboundEntry))
+      inbound: distinct([...inbound.values()], connection => connection.entry()),
+      outbound: distinct([...outbound.values()], outboundEntry)
     })
   }
 }
@@ -67,6 +73,15 @@ const outboundEntry = ({ source, originalDestination, to, protocol }: LiveOutbou
 })
 
 /** Identical entries show once. */
-function distinct(entries: readonly ConnectionEntry[]): readonly ConnectionEntry[] {
-  return [...new Map(entries.map(entry => [JSON.stringify(entry), entry])).values()]
+function* distinct<Connection>(
+  connections: readonly Connection[],
+  describe: (connection: Connection) => ConnectionEntry
+): Generator<ConnectionEntry | undefined> {
+  const shown = new Set<string>()
+  for (const connection of connections) {
+    const entry = describe(connection)
+    const text = JSON.stringify(entry)
+    yield shown.has(text) ? undefined : entry
+    shown.add(text)
+  }
 }

@@ -111,7 +111,7 @@ describe('outbound', () => {
     expect(metrics.render('openmetrics')).toMatch(
       /istio_tcp_connections_failed_total\{.*response_flags="IDENTITY_ERROR".* 1\n/
     )
-    expect(live.dump().outbound).toEqual([])
+    expect([...live.dump().outbound]).toEqual([])
     handler.closed({ id: 1, fromClient: 0, toClient: 0, duration: 0 })
     expect(lines).toHaveLength(2)
   })

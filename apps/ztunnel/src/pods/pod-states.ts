@@ -1,5 +1,5 @@
 import type { WorkloadInfo } from '@culvert/zds'
-import type { ConnectionEntry, LiveConnections } from '../connections/live-connections.ts'
+import type { ConnectionsDump, LiveConnections } from '../connections/live-connections.ts'
 
 /** `workloadState` of the dump: docs/spec/zds.md 4.8. */
 export interface PodStates {
@@ -18,7 +18,7 @@ export interface PodState {
 export interface PodStateView {
   readonly state: 'Pending' | 'Up'
   readonly info: WorkloadInfo
-  readonly connections?: { readonly inbound: readonly ConnectionEntry[]; readonly outbound: readonly ConnectionEntry[] }
+  readonly connections?: ConnectionsDump
 }
 
 interface Entry {

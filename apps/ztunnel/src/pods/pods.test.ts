@@ -1,6 +1,7 @@
 import { createWorkloadIndex } from '@culvert/workloads'
 import { ports, serviceUpdate, workloadUpdate } from '@culvert/workloads/testing'
 import { expect, it } from 'vitest'
+import { sortedJsonPieces } from '../admin/sorted-json.ts'
 import { createLiveConnections } from '../connections/live-connections.ts'
 import { dnsServices } from './dns-services.ts'
 import { createPodStates } from './pod-states.ts'
@@ -31,7 +32,8 @@ it('keeps a pod in the dump from before its start until its last proxy is gone',
   const first = states.starting('u', info)
   expect(states.dump()).toEqual({ u: { state: 'Pending', info } })
   first.up(createLiveConnections())
-  expect(states.dump()).toEqual({ u: { state: 'Up', info, connections: { inbound: [], outbound: [] } } })
+  const shown = JSON.parse([...sortedJsonPieces(states.dump())].join(''))
+  expect(shown).toEqual({ u: { state: 'Up', info, connections: { inbound: [], outbound: [] } } })
   // Another namespace under the same uid: the new one stands before the old one has ended.
   const second = states.starting('u', info)
   second.up(createLiveConnections())
