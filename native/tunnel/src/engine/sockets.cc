@@ -65,6 +65,10 @@ bool choose_address(int fd, const std::string& ip) {
   return length > 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0;
 }
 
+void refuse_source(const ForeignSource& source, std::optional<std::string>& warning) {
+  warning = "take source address '" + source.ip + "': " + os_error(errno);
+}
+
 void take_source(int fd, int family, const ForeignSource& source, std::optional<std::string>& warning) {
   if (family == AF_INET) {
     set(fd, SOL_IP, IP_TRANSPARENT, 1);
@@ -73,10 +77,14 @@ void take_source(int fd, int family, const ForeignSource& source, std::optional<
     set(fd, SOL_IPV6, IPV6_TRANSPARENT, 1);
     set(fd, SOL_IPV6, IPV6_FREEBIND, 1);
   }
-  if (source.own_port && choose_address(fd, source.ip)) return;
+  if (source.own_port) {
+    if (choose_address(fd, source.ip)) return;
+    // With ports left (bind(2)) there is another reason, and it stays.
+    if (errno != EADDRINUSE) return refuse_source(source, warning);
+  }
   // The port is chosen with the destination known: many connections may share one.
   set(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-  if (!choose_address(fd, source.ip)) warning = "take source address '" + source.ip + "': " + os_error(errno);
+  if (!choose_address(fd, source.ip)) refuse_source(source, warning);
 }
 
 // A connection within the node loses nothing, so pacing only holds it back: bbr carried half of what reno and cubic did.
