@@ -33,6 +33,7 @@ export function createNodeDiscovery(
     clusterId: settings.clusterId,
     alternativeHostname: xds.altHostname,
     headers: Object.entries(xds.headers),
+    tls12: xds.tls12,
     node: discoveryNode({
       ip: node.instanceIp,
       name: node.podName,

@@ -1,4 +1,4 @@
-import { checkServerIdentity, getCACertificates } from 'node:tls'
+import { checkServerIdentity, createSecureContext, getCACertificates } from 'node:tls'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { WorkloadsError } from '../errors.ts'
 
@@ -13,6 +13,8 @@ export interface ConnectionSettings {
   /** ALT_XDS_HOSTNAME: accepted when the certificate does not name the host of the address. */
   readonly alternativeHostname?: string | undefined
   readonly headers?: readonly (readonly [name: string, value: string])[]
+  /** TLS12_ENABLED: TLS 1.2 beside 1.3. */
+  readonly tls12?: boolean
 }
 
 /** docs/spec/workload-xds.md 1.1. */
@@ -39,8 +41,9 @@ export function discoveryTarget(address: string): string {
 export async function openConnection(settings: ConnectionSettings): Promise<{ client: Client; metadata: Metadata }> {
   const roots = (await settings.roots()) ?? getCACertificates('system').join('\n')
   const metadata = await requestMetadata(settings)
-  const { alternativeHostname } = settings
-  const tls = credentials.createSsl(Buffer.from(roots), null, null, {
+  const { alternativeHostname, tls12 = false } = settings
+  const context = createSecureContext({ ca: roots, minVersion: tls12 ? 'TLSv1.2' : 'TLSv1.3' })
+  const tls = credentials.createFromSecureContext(context, {
     checkServerIdentity(host, certificate) {
       const error = checkServerIdentity(host, certificate)
       if (error === undefined || alternativeHostname === undefined) return error

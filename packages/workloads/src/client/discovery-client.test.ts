@@ -1,8 +1,11 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:tls'
 import { status } from '@grpc/grpc-js'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { addressTypeUrl, authorizationTypeUrl } from '../messages/discovery-codec.ts'
 import { acceptOpened, isReady, node, opening, startClient } from './discovery-client.test-helper.ts'
-import { startTestServer } from './discovery-server.test-helper.ts'
+import { selfSigned, startTestServer } from './discovery-server.test-helper.ts'
 
 describe('a stream', () => {
   it('[workload-xds-1] opens with Address and Authorization, before any response', async () => {
@@ -47,6 +50,25 @@ describe('a stream', () => {
     const { promise: terminated, resolve } = Promise.withResolvers<string>()
     startClient(server, { metrics: { connectionTerminated: resolve } })
     expect(await terminated).toBe('ConnectionError')
+  })
+
+  it.each([
+    { tls12: false, outcome: 'ERR_SSL_UNSUPPORTED_PROTOCOL' },
+    { tls12: true, outcome: 'TLSv1.2' }
+  ])('meets a server of TLS 1.2 with tls12 $tls12: $outcome', async ({ tls12, outcome }) => {
+    const { certificate, privateKey } = await selfSigned('localhost')
+    const { promise: met, resolve } = Promise.withResolvers<string | undefined | null>()
+    const server = createServer({ key: privateKey, cert: certificate, maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] })
+      .on('secureConnection', socket => {
+        resolve(socket.getProtocol())
+        socket.destroy()
+      })
+      .on('tlsClientError', (error: NodeJS.ErrnoException) => resolve(error.code))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    startClient({ address: `https://localhost:${port}`, roots: certificate }, { tls12 })
+    expect(await met).toBe(outcome)
   })
 
   it.each(['http://localhost:15010', 'grpc://localhost', 'https://'])('refuses to be pointed at %s', wrong => {

@@ -108,7 +108,8 @@ function createQueue<Value>(): Queue<Value> {
   }
 }
 
-async function selfSigned(hostname: string): Promise<{ certificate: string; privateKey: string }> {
+/** PEM. The certificate is its own root. */
+export async function selfSigned(hostname: string): Promise<{ certificate: string; privateKey: string }> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
   const keys = (await subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
   const made = await X509CertificateGenerator.createSelfSigned({
