@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '@culvert/clock'
 import { readDeltaResponseInTurns } from '../messages/delta-response.ts'
 import {
   addressTypeUrl,
+  asBuffer,
   authorizationTypeUrl,
   discoveryServiceDefinition,
   encodeDeltaRequest
@@ -184,7 +185,6 @@ function openStream(
 }
 
 const asIs = (bytes: Buffer): Buffer => bytes
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

@@ -67,9 +67,9 @@ export const discoveryServiceDefinition: {
     path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
     requestStream: true,
     responseStream: true,
-    requestSerialize: (message: DeltaDiscoveryRequest): Buffer => buffer(encodeDeltaRequest(message)),
+    requestSerialize: (message: DeltaDiscoveryRequest): Buffer => asBuffer(encodeDeltaRequest(message)),
     requestDeserialize: (bytes: Buffer): DeltaDiscoveryRequest => decodeDeltaRequest(bytes),
-    responseSerialize: (message: DeltaDiscoveryResponse): Buffer => buffer(encodeDeltaResponse(message)),
+    responseSerialize: (message: DeltaDiscoveryResponse): Buffer => asBuffer(encodeDeltaResponse(message)),
     responseDeserialize: (bytes: Buffer): DeltaDiscoveryResponse => decodeDeltaResponse(bytes)
   },
   streamAggregatedResources: {
@@ -77,14 +77,15 @@ export const discoveryServiceDefinition: {
     requestStream: true,
     responseStream: true,
     requestSerialize: ({ node, ...rest }: DiscoveryRequest): Buffer =>
-      buffer(worldRequests.encode({ ...rest, ...(node && { node: rawNode(node) }) })),
+      asBuffer(worldRequests.encode({ ...rest, ...(node && { node: rawNode(node) }) })),
     requestDeserialize(bytes: Buffer): DiscoveryRequest {
       const { node, ...rest } = worldRequests.decode(bytes)
       return { ...rest, ...(node && { node: cookedNode(node) }) }
     },
-    responseSerialize: (message: DiscoveryResponse): Buffer => buffer(worldResponses.encode(message)),
+    responseSerialize: (message: DiscoveryResponse): Buffer => asBuffer(worldResponses.encode(message)),
     responseDeserialize: (bytes: Buffer): DiscoveryResponse => worldResponses.decode(bytes)
   }
 }
 
-const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+/** The same bytes, not copied, as grpc-js wants them. */
+export const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
