@@ -9,6 +9,7 @@ import {
   encodeDeltaRequest
 } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, NodeMessage } from '../messages/discovery-messages.ts'
+import { sleep } from '../sleep.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
 import { createTurns } from '../state/turns.ts'
 import type { WorkloadIndex } from '../state/workload-index.ts'
@@ -189,17 +190,4 @@ const asIs = (bytes: Buffer): Buffer => bytes
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`
-}
-
-function sleep(milliseconds: number, { clock, signal }: { clock: Clock; signal: AbortSignal }): Promise<void> {
-  if (milliseconds === 0 || signal.aborted) return Promise.resolve()
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const stopTimer = clock.after(milliseconds, done)
-  signal.addEventListener('abort', done, { once: true })
-  function done(): void {
-    stopTimer()
-    signal.removeEventListener('abort', done)
-    resolve()
-  }
-  return promise
 }

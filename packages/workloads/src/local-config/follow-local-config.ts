@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { type Clock, systemClock } from '@culvert/clock'
+import { sleep } from '../sleep.ts'
 import { applyLoadedConfig, type LocalNames, loadLocalConfig, namesOf } from './load-local-config.ts'
 import type { LocalState } from './local-config.ts'
 
@@ -30,7 +31,7 @@ export async function followLocalConfig(
   let settled = await look(path)
   let previous = settled
   while (!signal.aborted) {
-    await pause(interval, clock, signal)
+    await sleep(interval, { clock, signal })
     if (signal.aborted) return
     const now = await look(path)
     const isSteady = now === previous
@@ -59,16 +60,4 @@ async function look(path: string): Promise<string> {
   } catch (error) {
     return error instanceof Error && 'code' in error ? String(error.code) : String(error)
   }
-}
-
-function pause(milliseconds: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const done = (): void => {
-    stopTimer()
-    signal.removeEventListener('abort', done)
-    resolve()
-  }
-  const stopTimer = clock.after(milliseconds, done)
-  signal.addEventListener('abort', done, { once: true })
-  return promise
 }
