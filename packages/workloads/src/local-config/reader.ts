@@ -121,7 +121,7 @@ export function dictionary<Key, Value>(
   }
 }
 
-/** Access to an object's fields; at the end `finish` complains about those nobody asked for. */
+/** Access to an object's fields. */
 export interface Fields {
   readonly required: <Value>(name: string, read: (field: Reader) => Value) => Value
   readonly optional: <Value>(name: string, read: (field: Reader) => Value, otherwise: Value) => Value
@@ -129,6 +129,7 @@ export interface Fields {
   readonly present: <Name extends string, Value>(name: Name, read: (field: Reader) => Value) => { [K in Name]?: Value }
 }
 
+/** What is read of an object; complains of fields that nobody asked for, unless `ignoreUnknown`. */
 export function fields<Result>(
   reader: Reader,
   read: (fields: Fields) => Result,
