@@ -76,6 +76,9 @@ function sourceOf(
   return { workload, ip: ip ?? workload?.workloadIps[0] ?? '' }
 }
 
+const unknownDestination = (text: string): BadQuery =>
+  new BadQuery(`destination ${JSON.stringify(text)} is neither an address nor the hostname of a visible service`)
+
 /** Whoever is not captured reaches services through something that is not asked here. */
 function addressOf({ routing }: ExplainContext, text: string, source: Workload | undefined): string {
   const { index, network } = routing
@@ -84,10 +87,7 @@ function addressOf({ routing }: ExplainContext, text: string, source: Workload |
   const service =
     ip === undefined ? index.serviceByHostname(text, namespace) : index.serviceByVip(network, ip, namespace)
   if (ip !== undefined && service === undefined) return ip
-  if (service === undefined)
-    throw new BadQuery(
-      `destination ${JSON.stringify(text)} is neither an address nor the hostname of a visible service`
-    )
+  if (service === undefined) throw unknownDestination(text)
   const endpoints = [...index.endpointsOf(service)].flatMap(({ workload }) => workload.workloadIps).slice(0, 3)
   throw new BadQuery(
     `destination ${JSON.stringify(text)} is a service, and no proxy balances for a source outside the mesh: ` +
@@ -99,10 +99,7 @@ function destinationOf({ routing }: ExplainContext, text: string, source: Worklo
   const ip = canonicalIp(text)
   if (ip !== undefined) return ip
   const service = routing.index.serviceByHostname(text, source.namespace)
-  if (service === undefined)
-    throw new BadQuery(
-      `destination ${JSON.stringify(text)} is neither an address nor the hostname of a visible service`
-    )
+  if (service === undefined) throw unknownDestination(text)
   const vip = service.vips.find(({ network }) => network === source.network) ?? service.vips[0]
   if (vip === undefined)
     throw new BadQuery(`destination ${JSON.stringify(text)} has no address of its own: ask with one of an endpoint`)
