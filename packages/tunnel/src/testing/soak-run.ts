@@ -29,7 +29,9 @@ const PATIENCE = 30_000
 interface Route {
   client: TestPod
   server: TestPod
-  /** Counts what was done to its pods: an exchange that saw no change has no excuse. */
+  /** Something is being done to its pods, or may not be known everywhere yet. */
+  disturbed: boolean
+  /** How often that was so and is over: an exchange that saw neither has no excuse. */
   disturbances: number
   readonly relay: RoughRelay | undefined
 }
@@ -90,7 +92,7 @@ class Soak {
   async start(): Promise<void> {
     this.#application = await this.#mesh.application(echo)
     for (const kind of KINDS) {
-      const route: Partial<Route> = { disturbances: 0 }
+      const route: Partial<Route> = { disturbed: false, disturbances: 0 }
       const http2 = kind === 'narrow' ? { streamWindow: 65_535, connectionWindow: 131_072, maxFrameSize: 16_384 } : {}
       const openServer = (): Promise<TestPod> =>
         this.#mesh.server({
@@ -151,7 +153,7 @@ class Soak {
   }
 
   async #exchange(what: string, route: Route, run: (alive: () => void) => Promise<Exchange>): Promise<void> {
-    const before = route.disturbances
+    const { disturbed, disturbances } = route
     const token = {}
     const running = { what: `${what} on route ${this.#routes.indexOf(route)}`, since: Date.now() }
     this.#running.set(token, running)
@@ -161,7 +163,7 @@ class Soak {
     this.#running.delete(token)
     this.#exchanges[what] = (this.#exchanges[what] ?? 0) + 1
     if (!faithful) this.#problems.push(`${what} got bytes that nobody sent`)
-    if (route.disturbances !== before) this.#disturbed++
+    if (disturbed || route.disturbed || route.disturbances !== disturbances) this.#disturbed++
     else if (!complete) {
       const failures = [route.client, route.server].map(pod => pod.outcomes.filter(({ failure }) => failure).slice(-3))
       this.#problems.push(`${running.what} lost something; last failures of its pods: ${JSON.stringify(failures)}`)
@@ -173,7 +175,7 @@ class Soak {
     while (Date.now() < until && this.#problems.length === 0) {
       await pause(this.#random.between(50, 1000))
       const route = this.#random.pick(this.#routes)
-      route.disturbances++
+      route.disturbed = true
       const token = {}
       this.#running.set(token, { what: 'a disturbance', since: Date.now() })
       await this.#disturbance(route)
@@ -181,7 +183,7 @@ class Soak {
       while (Date.now() < until && !(await this.#load.requests(route.client.address('outbound'), 1)).complete);
       await pause(1500)
       this.#running.delete(token)
-      // Whoever began meanwhile saw it too.
+      route.disturbed = false
       route.disturbances++
     }
   }
@@ -205,7 +207,6 @@ class Soak {
         const [client, server] = [route.client, route.server]
         route.server = await opener.openServer()
         route.client = await opener.openClient()
-        route.disturbances++
         await Promise.all([this.#random.chance(0.5) ? drain(client) : client.path.close(), drain(server)])
         this.#checkEnded(client, server)
         break
