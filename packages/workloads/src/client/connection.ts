@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { checkServerIdentity, createSecureContext, getCACertificates } from 'node:tls'
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { WorkloadsError } from '../errors.ts'
@@ -39,7 +40,9 @@ export function discoveryTarget(address: string): string {
 }
 
 export async function openConnection(settings: ConnectionSettings): Promise<{ client: Client; metadata: Metadata }> {
-  const roots = (await settings.roots()) ?? getCACertificates('system').join('\n')
+  const given = await settings.roots()
+  if (given !== undefined) checkRoots(given)
+  const roots = given ?? getCACertificates('system').join('\n')
   const metadata = await requestMetadata(settings)
   const { alternativeHostname, tls12 = false } = settings
   const context = createSecureContext({ ca: roots, minVersion: tls12 ? 'TLSv1.2' : 'TLSv1.3' })
@@ -51,6 +54,21 @@ export async function openConnection(settings: ConnectionSettings): Promise<{ cl
     }
   })
   return { client: new Client(discoveryTarget(settings.address), tls, channelOptions), metadata }
+}
+
+/** Node takes what it cannot read for no roots, and every handshake would fail as if the server's certificate were wrong. */
+function checkRoots(pem: string): void {
+  try {
+    new X509Certificate(pem)
+  } catch (cause) {
+    throw new WorkloadsError(
+      'WORKLOADS_DISCOVERY_SETUP',
+      'the XDS roots hold no certificate that can be read, as PEM',
+      {
+        cause
+      }
+    )
+  }
 }
 
 async function requestMetadata({ token, clusterId, headers }: ConnectionSettings): Promise<Metadata> {

@@ -157,15 +157,20 @@ describe('reconnecting', () => {
     startClient(server, {
       clock: instantClock(waits),
       roots: async () => {
-        if (++failures > 2) return server.roots
+        if (++failures > 3) return server.roots
+        if (failures === 3) return '-----BEGIN CERTIFICATE-----\ncut short'
         throw new Error('no roots')
       },
       log: { debug() {}, warn: (_message, fields) => errors.push(String(fields?.error)) }
     })
     server.accept().then(() => resolve())
     await enough
-    expect(waits).toEqual([20, 40])
-    expect(errors).toEqual(['no roots', 'no roots'])
+    expect(waits).toEqual([20, 40, 80])
+    expect(errors).toEqual([
+      'no roots',
+      'no roots',
+      expect.stringMatching(/^the XDS roots hold no certificate that can be read/)
+    ])
   })
 
   it('ends with its signal', async () => {
