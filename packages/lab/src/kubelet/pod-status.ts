@@ -14,6 +14,23 @@ type RestartPolicy = 'Always' | 'OnFailure' | 'Never'
 
 const restartPolicyOf = (pod: V1Pod): RestartPolicy => (pod.spec?.restartPolicy as RestartPolicy) ?? 'Always'
 
+/**
+ * The status of one pod, call after call. When its own conditions changed it knows from the call before, and not from the
+ * API, where that is seen late: of two statuses on their way, a second apart, each would bring back the other for ever.
+ */
+export function createPodStatus(): (pod: V1Pod, state: PodState, now: Date) => V1PodStatus {
+  let last: V1PodStatus | undefined
+  return (pod, state, now) => {
+    const own = last?.conditions?.filter(isOwn) ?? []
+    const seen = pod.status?.conditions?.filter(condition => last === undefined || !isOwn(condition)) ?? []
+    last = podStatus(pod, state, { conditions: [...own, ...seen] }, now)
+    return last
+  }
+}
+
+const ownConditions = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'] as const
+const isOwn = ({ type }: V1PodCondition): boolean => (ownConditions as readonly string[]).includes(type)
+
 /** The status a kubelet reports, from what it knows. Conditions of others in `previous` stay. */
 export function podStatus(pod: V1Pod, state: PodState, previous: V1PodStatus | undefined, now: Date): V1PodStatus {
   const phase = podPhase(pod, state.records)
@@ -80,7 +97,7 @@ function conditions(
     ? { reason: 'PodCompleted' }
     : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
   const gateWhy = containersReady ? { reason: 'ReadinessGatesNotReady' } : why
-  const own: [string, boolean, { reason?: string; message?: string }][] = [
+  const own: [(typeof ownConditions)[number], boolean, { reason?: string; message?: string }][] = [
     ['PodReadyToStartContainers', state.sandboxReady, {}],
     ['Initialized', initialized(state.records), { reason: completed ? 'PodCompleted' : 'ContainersNotInitialized' }],
     ['Ready', containersReady && gates, gateWhy],
@@ -98,6 +115,5 @@ function conditions(
       ...(holds ? {} : reason)
     }
   })
-  const foreign = previous.filter(({ type }) => !own.some(([name]) => name === type))
-  return [...reported, ...foreign]
+  return [...reported, ...previous.filter(condition => !isOwn(condition))]
 }

@@ -8,7 +8,7 @@ import { type ContainerRecord, newRecord } from './container-record.ts'
 import { runContainer } from './container-runner.ts'
 import { stopContainer } from './stop-container.ts'
 import type { KubeletContext } from './kubelet-context.ts'
-import { podStatus } from './pod-status.ts'
+import { createPodStatus } from './pod-status.ts'
 import { createSandbox, type Sandbox } from './sandbox.ts'
 import { withDefaultToken } from './default-token.ts'
 import { createStatusWriter } from './status-writer.ts'
@@ -37,6 +37,7 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
   let volumes: PodVolumes | undefined
   let volumesChanged = Promise.withResolvers<void>()
   const startTime = new Date()
+  const podStatus = createPodStatus()
   const podCgroup = context.cgroups.podGroup(initial.metadata!.uid!)
   // Containers of `spec`, which may mount one volume more than the manifest says.
   const records = [
@@ -54,7 +55,7 @@ export function startPodWorker(context: KubeletContext, initial: V1Pod): PodWork
 
   const report = (): void => {
     const state = { records, addresses, hostIp: context.node.ip, startTime, sandboxReady: sandbox !== undefined }
-    const status = podStatus(pod, state, pod.status, new Date())
+    const status = podStatus(pod, state, new Date())
     writer.set(status)
     const ready = status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
     if (ready && !announcedReady) say('pod-ready', 'is ready')

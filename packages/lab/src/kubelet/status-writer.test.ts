@@ -1,5 +1,7 @@
-import { type KubernetesClient, KubernetesError, type V1PodStatus } from '@culvert/kubernetes'
+import { setImmediate } from 'node:timers/promises'
+import { type KubernetesClient, KubernetesError, type V1Pod, type V1PodStatus } from '@culvert/kubernetes'
 import { expect, it } from 'vitest'
+import { createPodStatus } from './pod-status.ts'
 import { createStatusWriter } from './status-writer.ts'
 
 const pod = { metadata: { namespace: 'shop', name: 'till-0', uid: 'u1' } }
@@ -87,4 +89,33 @@ it.each([404, 409])('gives up on a pod that is gone or replaced (%i)', async sta
   await writer.settled()
   expect(phases()).toEqual(['Running'])
   expect(errors).toEqual([])
+})
+
+it('comes to rest although what it wrote is heard of late, and the clock goes on', async () => {
+  const { patches, writer, answerWith } = fakeApi()
+  const podStatus = createPodStatus()
+  const startTime = new Date('2026-01-02T03:04:40Z')
+  let now = new Date('2026-01-02T03:04:50Z')
+  let known: V1Pod = { ...pod, spec: { containers: [{ name: 'main' }] } }
+  const report = (sandboxReady: boolean): V1PodStatus => {
+    const state = { records: [], addresses: [], hostIp: '10.0.0.1', startTime, sandboxReady }
+    return podStatus(known, state, now)
+  }
+  known = { ...known, status: report(true) }
+  answerWith(async () => {
+    const { status } = patches.at(-1)!
+    await setImmediate()
+    void setImmediate().then(() => {
+      known = { ...known, status }
+      writer.set(report(false))
+    })
+  })
+  now = new Date('2026-01-02T03:04:51Z')
+  writer.set(report(false))
+  await Promise.resolve()
+  // The pod is heard of, as it was before that; a second has begun.
+  now = new Date('2026-01-02T03:04:52Z')
+  writer.set(report(false))
+  for (let turn = 0; turn < 50; turn++) await setImmediate()
+  expect(patches).toHaveLength(1)
 })
