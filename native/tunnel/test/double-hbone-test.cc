@@ -41,11 +41,6 @@ struct DoubleMesh {
   std::vector<OpenedPod> servers;
 };
 
-void say_and_hear(Socket& socket) {
-  socket.send_all("x");
-  CHECK_EQUAL(static_cast<char>(socket.receive_exactly(1)[0]), 'x');
-}
-
 // Of bulk, by its place.
 uint8_t byte_at(uint64_t place) { return static_cast<uint8_t>(place * 7 + place / 251); }
 

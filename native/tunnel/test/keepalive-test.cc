@@ -21,10 +21,7 @@ class Bystander {
                                            {}})
                                     .listeners[0])) {}
 
-  void say_and_hear() {
-    socket_.send_all("x");
-    CHECK_EQUAL(static_cast<char>(socket_.receive_exactly(1)[0]), 'x');
-  }
+  void say_and_hear() { culvert::test::say_and_hear(socket_); }
 
  private:
   Application application_{echo};

@@ -22,11 +22,6 @@ size_t reasons(const Heard& heard) {
       std::ranges::count_if(texts, [](const auto& text) { return text.find(kNoSpace) != std::string::npos; }));
 }
 
-void say_and_hear(Socket& socket) {
-  socket.send_all("x");
-  CHECK_EQUAL(static_cast<char>(socket.receive_exactly(1)[0]), 'x');
-}
-
 bool gets_an_echo(Socket socket, const std::string& text) {
   socket.send_some({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   socket.finish();

@@ -146,6 +146,11 @@ void echo(Socket& socket) {
   socket.finish();
 }
 
+void say_and_hear(Socket& socket) {
+  socket.send_all("x");
+  CHECK_EQUAL(static_cast<char>(socket.receive_exactly(1)[0]), 'x');
+}
+
 Endpoint nobody() {
   Endpoint at;
   OwnedFd fd = listen_somewhere(at);

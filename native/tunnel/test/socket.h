@@ -74,6 +74,9 @@ class Application {
 // Sends back what it gets, its end included.
 void echo(Socket& socket);
 
+// Sends one byte to an echo and waits for it.
+void say_and_hear(Socket& socket);
+
 // A port where nobody listens.
 Endpoint nobody();
 
