@@ -49,7 +49,7 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
     ? await allStages(contenders, settings, output, signal)
     : []
   try {
-    const { samples, disturbed, refusals } = await runCases({ ...plan, stages, signal, onProgress: output.progress })
+    const measurements = await runCases({ ...plan, stages, signal, onProgress: output.progress })
     output.progress('the conditions')
     const described: ContenderConditions[] = []
     for (const stage of stages) {
@@ -59,18 +59,16 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
     const measured = {
       cases,
       contenders: names,
-      samples,
-      disturbed,
-      refusals,
+      ...measurements,
       reno: settings.congestionControl !== undefined
     }
     output.print(renderReport(measured, conditions, settings))
     if (settings.json !== undefined) {
-      const all = { settings, conditions, samples, disturbed, refusals }
+      const all = { settings, conditions, ...measurements }
       writeFileSync(settings.json, `${JSON.stringify(all, undefined, 2)}\n`)
     }
     if (settings.html !== undefined) writeFileSync(settings.html, renderHtml(measured, conditions))
-    return refusals.length > 0 ? 1 : 0
+    return measurements.refusals.length > 0 ? 1 : 0
   } finally {
     await close(stages)
   }

@@ -1,5 +1,6 @@
 import type { BenchCase, Metric } from '../cases/case.ts'
-import { type Refusal, type Sample, valuesOf } from '../samples.ts'
+import type { Measurements } from '../run-cases.ts'
+import { valuesOf } from '../samples.ts'
 import { type Ratio, ratio, type Summary, summarize } from '../statistics.ts'
 import { type ContenderName, titles } from '../world/contender.ts'
 
@@ -19,12 +20,9 @@ export interface Section {
   readonly rows: readonly Row[]
 }
 
-export interface Measured {
+export interface Measured extends Measurements {
   readonly cases: readonly BenchCase[]
   readonly contenders: readonly ContenderName[]
-  readonly samples: readonly Sample[]
-  readonly disturbed: readonly Sample[]
-  readonly refusals: readonly Refusal[]
   /** Whether one congestion control was set for all: the targets are others. */
   readonly reno: boolean
 }
