@@ -9,7 +9,7 @@ import {
   type SeqpacketSocket
 } from '@culvert/netns'
 import { type Backoff, connectBackoff, createHelloBackoff } from './backoff.ts'
-import { type Clock, systemClock } from '@culvert/clock'
+import { type Clock, sleep, systemClock } from '@culvert/clock'
 import { reasonOf, ZdsError } from './errors.ts'
 import type { ZdsLog } from './log.ts'
 import { encodeHello, encodeResponse, maxPacketBytes, type WorkloadInfo, zdsVersion } from './messages.ts'
@@ -102,7 +102,7 @@ class Client implements ZdsClient {
         if (this.#stopping.signal.aborted) return
         const wait = this.#helloBackoff.next()
         log.error('cannot greet the node agent', { path, error: reasonOf(error), retry_ms: wait })
-        await this.#sleep(wait)
+        await sleep(wait, { clock: this.#clock, signal: this.#stopping.signal })
         continue
       }
       log.info('connected to the node agent', { path })
@@ -136,7 +136,7 @@ class Client implements ZdsClient {
       } catch (error) {
         const wait = backoff.next()
         log.warn('cannot connect to the node agent', { path, error: reasonOf(error), retry_ms: wait })
-        await this.#sleep(wait)
+        await sleep(wait, { clock: this.#clock, signal: this.#stopping.signal })
         if (this.#stopping.signal.aborted) return undefined
       }
     }
@@ -197,20 +197,6 @@ class Client implements ZdsClient {
       case 'snapshotSent':
         return await handler.snapshotSent()
     }
-  }
-
-  #sleep(milliseconds: number): Promise<void> {
-    return new Promise(resolve => {
-      const { signal } = this.#stopping
-      if (signal.aborted) return resolve()
-      const done = (): void => {
-        cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const cancel = this.#clock.after(milliseconds, done)
-      signal.addEventListener('abort', done)
-    })
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Client, type ClientDuplexStream, connectivityState, type Metadata, status } from '@grpc/grpc-js'
-import { type Clock, systemClock } from '@culvert/clock'
+import { type Clock, sleep, systemClock } from '@culvert/clock'
 import { readDeltaResponseInTurns } from '../messages/delta-response.ts'
 import {
   addressTypeUrl,
@@ -9,7 +9,6 @@ import {
   encodeDeltaRequest
 } from '../messages/discovery-codec.ts'
 import type { DeltaDiscoveryRequest, NodeMessage } from '../messages/discovery-messages.ts'
-import { sleep } from '../sleep.ts'
 import type { PolicyStore } from '../state/policy-store.ts'
 import { createTurns } from '../state/turns.ts'
 import type { WorkloadIndex } from '../state/workload-index.ts'

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { type Clock, systemClock } from '@culvert/clock'
-import { sleep } from '../sleep.ts'
+import { type Clock, sleep, systemClock } from '@culvert/clock'
 import { applyLoadedConfig, type LocalNames, loadLocalConfig, namesOf } from './load-local-config.ts'
 import type { LocalState } from './local-config.ts'
 
