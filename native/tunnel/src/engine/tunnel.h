@@ -111,7 +111,10 @@ class Tunnel final : public std::enable_shared_from_this<Tunnel>, private Http2S
   void on_ping_time();
   void fail_handshake(std::string detail) { fail({FailureCode::io, std::move(detail)}); }
   void lose(TunnelLoss loss, const std::string& reason);
+  // How it ends (tunnel-end.cc).
+  void on_announced();
   void linger(int64_t patience);
+  void finish();
   void on_linger_timeout();
   void close();
 
