@@ -1,7 +1,7 @@
 import { serveJson } from './http.ts'
 
 /** What a look-out between the nodes must not see once the mesh is on. */
-export const secretIsbn = '978-0-CULVERT-0'
+const secretIsbn = '978-0-CULVERT-0'
 
 export function startDetails({ port }: { port: number }): void {
   serveJson('details', port, {

@@ -3,7 +3,7 @@ import { quoted } from './go-json.ts'
 
 export const supportedVersions: readonly string[] = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']
 
-export const newestVersion = '1.1.0'
+const newestVersion = '1.1.0'
 
 /** Versions whose results have the same shape (docs/spec/cni.md 2.3). */
 export type VersionFamily = '0.1' | '0.3' | '1.0'

@@ -2,7 +2,7 @@ import type { World } from './world.ts'
 import { pods } from '@culvert/kubernetes'
 
 /** The node proxy's pod on a node. */
-export async function ztunnelOn({ cluster }: World, node: string): Promise<{ namespace: string; name: string }> {
+async function ztunnelOn({ cluster }: World, node: string): Promise<{ namespace: string; name: string }> {
   const query = { namespace: 'istio-system', labelSelector: 'app=ztunnel', fieldSelector: `spec.nodeName=${node}` }
   const { items } = await cluster.client.list(pods, query)
   return { namespace: 'istio-system', name: items[0]!.metadata!.name! }

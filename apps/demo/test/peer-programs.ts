@@ -6,8 +6,8 @@ import type { Image } from '@culvert/lab'
 import { images } from '../src/mesh.ts'
 
 export const peerZtunnelPath: string | undefined = process.env.CULVERT_PEER_ZTUNNEL
-export const peerIstiodPath: string | undefined = process.env.CULVERT_PEER_ISTIOD
-export const peerCniPath: string | undefined = process.env.CULVERT_PEER_CNI
+const peerIstiodPath = process.env.CULVERT_PEER_ISTIOD
+const peerCniPath = process.env.CULVERT_PEER_CNI
 export const istioctlPath: string | undefined = process.env.CULVERT_PEER_ISTIOCTL
 
 export const ourZtunnel: Image = images['culvert/ztunnel']!

@@ -21,7 +21,7 @@ const responseType = root.lookupType('istio.v1.auth.IstioCertificateResponse')
 
 const impersonationKey = 'ImpersonatedIdentity'
 
-export function encodeCertificateRequest(request: CertificateRequestMessage): Buffer {
+function encodeCertificateRequest(request: CertificateRequestMessage): Buffer {
   const { csr, validitySeconds, impersonatedIdentity } = request
   const metadata = { fields: { [impersonationKey]: { stringValue: impersonatedIdentity } } }
   const message = {
@@ -32,7 +32,7 @@ export function encodeCertificateRequest(request: CertificateRequestMessage): Bu
   return Buffer.from(requestType.encode(requestType.fromObject(message)).finish())
 }
 
-export function decodeCertificateRequest(bytes: Uint8Array): CertificateRequestMessage {
+function decodeCertificateRequest(bytes: Uint8Array): CertificateRequestMessage {
   const message = requestType.toObject(requestType.decode(bytes), { longs: Number, defaults: false }) as {
     csr?: string
     validityDuration?: number
@@ -47,11 +47,11 @@ export function decodeCertificateRequest(bytes: Uint8Array): CertificateRequestM
   }
 }
 
-export function encodeCertificateResponse(response: CertificateResponseMessage): Buffer {
+function encodeCertificateResponse(response: CertificateResponseMessage): Buffer {
   return Buffer.from(responseType.encode(responseType.fromObject({ certChain: response.certChain })).finish())
 }
 
-export function decodeCertificateResponse(bytes: Uint8Array): CertificateResponseMessage {
+function decodeCertificateResponse(bytes: Uint8Array): CertificateResponseMessage {
   const message = responseType.toObject(responseType.decode(bytes), { arrays: true }) as { certChain: string[] }
   return { certChain: message.certChain }
 }

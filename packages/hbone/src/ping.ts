@@ -1,8 +1,8 @@
 import type http2 from 'node:http2'
 
 /** docs/spec/hbone.md 1.7, in milliseconds. */
-export const PING_INTERVAL = 10_000
-export const PING_TIMEOUT = 20_000
+const PING_INTERVAL = 10_000
+const PING_TIMEOUT = 20_000
 
 /**
  * Sends a PING 10 s after the start and 10 s after each answer, whether or not traffic flows; `onLost` is called once

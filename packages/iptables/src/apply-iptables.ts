@@ -158,7 +158,7 @@ async function requireSingle(binary: IptablesBinary, args: readonly string[], co
   await context.commands.require(context.netns, binary.command, [...args, ...binary.waitArguments])
 }
 
-export function requireBinary(family: Family, context: ApplyContext): IptablesBinary {
+function requireBinary(family: Family, context: ApplyContext): IptablesBinary {
   const binary = context.binaries[family]
   if (binary) return binary
   throw new IptablesError('IPTABLES_NO_BINARY', `no usable iptables program for ${family}`)

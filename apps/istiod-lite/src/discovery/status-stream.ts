@@ -24,7 +24,7 @@ export interface StatusOptions {
 }
 
 /** What `istioctl proxy-status` asks for (docs/spec/observability-dns.md 9). */
-export const syncStatusTypeUrl = 'istio.io/debug/syncz'
+const syncStatusTypeUrl = 'istio.io/debug/syncz'
 
 /** One state-of-the-world stream: each question is answered once, nothing is pushed, and no client appears by asking. */
 export function createStatusHandler(

@@ -17,7 +17,7 @@ export interface PluginSettings {
 }
 
 /** The entry that is chained into another plugin's list. */
-export function pluginEntry(settings: PluginSettings): Json {
+function pluginEntry(settings: PluginSettings): Json {
   const { excludeNamespaces } = settings
   return {
     type: pluginType,
