@@ -62,13 +62,8 @@ function checkRoots(pem: string): void {
   try {
     new X509Certificate(pem)
   } catch (cause) {
-    throw new WorkloadsError(
-      'WORKLOADS_DISCOVERY_SETUP',
-      'the XDS roots hold no certificate that can be read, as PEM',
-      {
-        cause
-      }
-    )
+    const message = 'the XDS roots hold no certificate that can be read, as PEM'
+    throw new WorkloadsError('WORKLOADS_DISCOVERY_SETUP', message, { cause })
   }
 }
 
