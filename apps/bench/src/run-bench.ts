@@ -38,7 +38,6 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
   const plan = {
     cases,
     runs: settings.runs,
-    maxStolen: settings.maxStolen,
     options: { seconds: settings.seconds, quick: settings.quick }
   }
   const minutes = Math.ceil(estimate(plan, names) / 60)
@@ -49,7 +48,13 @@ export async function runBench(settings: Settings, output: Output, signal: Abort
     ? await allStages(contenders, settings, output, signal)
     : []
   try {
-    const measurements = await runCases({ ...plan, stages, signal, onProgress: output.progress })
+    const measurements = await runCases({
+      ...plan,
+      maxStolen: settings.maxStolen,
+      stages,
+      signal,
+      onProgress: output.progress
+    })
     output.progress('the conditions')
     const described: ContenderConditions[] = []
     for (const stage of stages) {

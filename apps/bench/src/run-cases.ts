@@ -9,13 +9,13 @@ import type { Stage } from './world/stage.ts'
 export interface Plan {
   readonly cases: readonly BenchCase[]
   readonly runs: number
-  /** The share of processor time that the host may give to others during a run, 0 to 1; 1: any. */
-  readonly maxStolen: number
   readonly options: RunOptions
 }
 
 export interface Measuring extends Plan {
   readonly stages: readonly Stage[]
+  /** The share of processor time that the host may give to others during a run, 0 to 1; 1: any. */
+  readonly maxStolen: number
   readonly signal: AbortSignal
   readonly onProgress: (message: string) => void
 }
@@ -110,10 +110,7 @@ const byRest = (all: readonly BenchCase[]): [BenchCase[], RestingCase[]] => [
 ]
 
 /** Seconds that all of it takes, about, on a machine where no run has to be made again. */
-export function estimate(
-  { cases, runs, options }: Omit<Plan, 'maxStolen'>,
-  contenders: readonly ContenderName[]
-): number {
+export function estimate({ cases, runs, options }: Plan, contenders: readonly ContenderName[]): number {
   const setUp = cases.some(({ kind }) => kind === 'cluster') ? 10 * contenders.length : 0
   const each = cases.map(one => {
     if (one.kind === 'local') return one.duration(options)

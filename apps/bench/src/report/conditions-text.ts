@@ -29,7 +29,7 @@ function stolenText({ samples, disturbed }: Pick<Measurements, 'samples' | 'dist
       const { median, min, max } = summarize(own.map(({ stolen }) => stolen))
       const again = disturbed.filter(sample => sample.contender === contender).length
       const text = `${titles[contender]} ${percentText(median)} (${percentText(min)} … ${percentText(max)})`
-      return again === 0 ? text : `${text}, ${again} runs made again for it`
+      return again === 0 ? text : `${text}, ${again === 1 ? 'a run' : `${again} runs`} made again for it`
     })
     .join('; ')
 }
