@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "mesh.h"
 
@@ -187,6 +188,33 @@ TEST("connections: windows and frames as small as they may be") {
     settings.http2 = {window, 65535, 16384};
     Mesh mesh(MeshOptions{.settings = settings});
     carry(mesh, window == 1 ? 300 : 100000);
+    CHECK_EQUAL(failure_of(mesh.engine.wait_closed(mesh.client.id, 1).closed[0]), "");
+  }
+}
+
+// Alone, and long enough for the largest reads: one takes more than fits in the smallest frames at once. Afterwards the
+// connection is as small as before.
+TEST("connections: bulk in the smallest and the largest frames") {
+  const auto block = random_bytes(999983);
+  constexpr int kBlocks = 60;
+  auto take_bulk = [&](Socket& socket) {
+    bool same = true;
+    for (int i = 0; i < kBlocks; i++) same = std::ranges::equal(socket.receive_exactly(block.size()), block) && same;
+    socket.send_all(same ? "y" : "n");
+    socket.receive_all();
+  };
+  for (uint32_t frame : {16384u, 1048576u}) {
+    PodSettings settings;
+    settings.http2.max_frame_size = frame;
+    Mesh mesh(MeshOptions{.settings = settings, .serve = take_bulk});
+    Socket socket = mesh.connect();
+    for (int i = 0; i < kBlocks; i++) socket.send_all(block);
+    CHECK_EQUAL(static_cast<char>(socket.receive_exactly(1)[0]), 'y');
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (mesh.engine.buffered_bytes() > 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    CHECK_EQUAL(mesh.engine.buffered_bytes(), 0u);
+    socket.finish();
+    CHECK(socket.receive_all().empty());
     CHECK_EQUAL(failure_of(mesh.engine.wait_closed(mesh.client.id, 1).closed[0]), "");
   }
 }

@@ -96,6 +96,43 @@ TEST("http2: a stream's life in cuts of every size") {
   }
 }
 
+// Streams of a client whose peer allows megabytes.
+struct Sending {
+  Sending() {
+    Owner there;
+    Http2Session server(Http2Session::Role::server, {4 * 1024 * 1024, 16 * 1024 * 1024, 1024 * 1024}, there);
+    session.start(here.output);
+    server.start(there.output);
+    carry(there, session, 100000);
+    here.output.queue.clear();
+  }
+  // What it gets of so much.
+  size_t read(Http2Stream& stream, size_t most) {
+    Pieces places;
+    session.reserve_data(stream, most, places);
+    size_t got = places.size();
+    if (got > 0) session.commit_data(stream, got);
+    return got;
+  }
+  std::shared_ptr<Http2Stream> stream() { return session.request("10.0.0.1:80", {}, &listener); }
+
+  Owner here;
+  Listener listener;
+  Http2Session session{Http2Session::Role::client, {}, here};
+};
+
+TEST("http2: what is quiet finds room behind bulk") {
+  Sending sending;
+  auto bulk = sending.stream(), quiet = sending.stream();
+  CHECK_EQUAL(sending.read(*bulk, 200 * 1024), 200u * 1024);
+  CHECK_EQUAL(sending.read(*bulk, 200 * 1024), 200u * 1024);
+  CHECK_EQUAL(sending.read(*bulk, kBulkRead), kBulkRead);
+  CHECK_EQUAL(sending.read(*bulk, kBulkRead), 0u);
+  for (int i = 0; i < 10; i++) CHECK_EQUAL(sending.read(*quiet, kSmallRead), kSmallRead);
+  while (sending.read(*quiet, kSmallRead) > 0) continue;
+  CHECK(sending.here.output.backlog() < 2 * 1024 * 1024);
+}
+
 TEST("http2: a broken preface") {
   Owner owner;
   Http2Session session(Http2Session::Role::server, {}, owner);

@@ -210,6 +210,24 @@ TEST("loop: who waits for memory goes on in order when another thread has freed 
   CHECK_EQUAL(ran, "first;second;");
 }
 
+TEST("loop: a reader is alone when no other has read for a while") {
+  struct Reader final : Pollable {
+    void on_events(uint32_t) override {}
+  } bulk, quiet;
+  auto wait_alone = [](Loop& loop, Reader& reader) {
+    int64_t begun = now();
+    while (!loop.reads_alone(&reader)) std::this_thread::yield();
+    return now() - begun;
+  };
+  Loop loop;
+  CHECK(!loop.reads_alone(&bulk));
+  CHECK(wait_alone(loop, bulk) >= 90);
+  CHECK(loop.reads_alone(&bulk));
+  CHECK(!loop.reads_alone(&quiet));
+  CHECK(!loop.reads_alone(&bulk));
+  CHECK(wait_alone(loop, bulk) >= 90);
+}
+
 TEST("loop: posts of many threads arrive in the order of each") {
   Loop loop;
   constexpr int kThreads = 4, kCalls = 2000;

@@ -43,7 +43,7 @@ export interface DataPathLimits {
   readonly streams?: number
   /**
    * Bytes held in user space for those who do not take them. Default 1 GiB. What is under way when it is reached comes on
-   * top: a few hundred KiB for each data thread, some ten for each connection and tunnel.
+   * top: two MiB for each data thread, some ten KiB for each connection and tunnel.
    */
   readonly bufferedBytes?: number
 }

@@ -7,11 +7,16 @@
 
 namespace culvert {
 
+// What is read at once of a connection that is not known to move bulk, at most; of one that does; and of one that does
+// and is alone on its thread: the more at once, the less a byte costs, and the longer others would wait.
+inline constexpr size_t kSmallRead = 16 * 1024, kLargeRead = 256 * 1024, kBulkRead = 1024 * 1024;
+
 // Bytes in several pieces, in order: places that a read fills, or parts of a message that one call writes.
 class Pieces {
  public:
-  // Enough for the largest read in records of 16 KiB with a frame header in each.
-  static constexpr size_t kMost = 64;
+  // Enough for the largest read in one frame and in records of 16 KiB, of which the first has begun. In small frames, of
+  // which each header parts a record, less is read at once.
+  static constexpr size_t kMost = 66;
 
   bool empty() const { return size_ == 0; }
   bool full() const { return count_ == kMost; }

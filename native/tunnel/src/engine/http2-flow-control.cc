@@ -10,10 +10,9 @@ bool Http2Session::saturated() const {
   return has_blocked() || send_window_ <= 0 || held() >= settings_.connection_window / 4 * 3;
 }
 
-// Who reads in bulk stops earlier, so that what is quiet finds room behind it.
 size_t Http2Session::backlog_limit(size_t most) const {
   if (owner_.short_of_memory()) return kHeldWhenShort;
-  return most > kSmallRead ? kBacklogLimit / 2 : kBacklogLimit;
+  return most > kSmallRead ? kBulkBacklogLimit : kBacklogLimit;
 }
 
 void Http2Session::reserve_data(Http2Stream& stream, size_t most, Pieces& places) {

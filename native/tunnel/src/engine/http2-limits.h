@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "frame-output.h"
+
 // What a peer may cost us beyond what the windows bound. Each of these has ended HTTP/2 servers before.
 namespace culvert {
 
@@ -33,11 +35,10 @@ inline constexpr int64_t kWindowUpdates = 10000, kBytesPerWindowUpdate = 256;
 // that are over is an error.
 inline constexpr size_t kRememberedResets = 256;
 
-// Bytes framed and not yet taken by the kernel, above which streams wait.
-inline constexpr size_t kBacklogLimit = 1024 * 1024;
-
-// What a stream asks for that is not known to move bulk.
-inline constexpr size_t kSmallRead = 16 * 1024;
+// Bytes framed and not yet taken by the kernel, above which streams wait. Who may move bulk stops earlier, so that what
+// is quiet finds room behind the last read. All of it, as records, fits the largest block that a thread keeps.
+inline constexpr size_t kBacklogLimit = 1792 * 1024, kBulkBacklogLimit = 512 * 1024;
+static_assert(kBulkBacklogLimit + kBulkRead < kBacklogLimit);
 
 // Until a server's SETTINGS have come.
 inline constexpr uint32_t kAssumedConcurrentStreams = 100;

@@ -21,6 +21,9 @@ constexpr int64_t kTrimInterval = 10000;  // milliseconds
 // Milliseconds between two looks at what other threads hold while somebody waits for it to become less.
 constexpr int64_t kMemoryInterval = 10;
 
+// Milliseconds without a read of another connection until one is alone.
+constexpr int64_t kAloneAfter = 100;
+
 constexpr uint32_t kEverything = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 }  // namespace
 
@@ -174,6 +177,12 @@ void Loop::run_turns() {
     deferred->call_();
   } while (!turns_.empty() && thread_time() - begun < others);
   turns_ended_ = turns_.empty() ? 0 : thread_time();
+}
+
+bool Loop::reads_alone(const Pollable* reader) {
+  int64_t time = now();
+  if (std::exchange(last_reader_, reader) != reader) alone_from_ = time + kAloneAfter;
+  return time >= alone_from_;
 }
 
 // Large memory pays only while something moves.

@@ -131,6 +131,9 @@ class Loop {
   std::unique_ptr<Pieces> take_pieces();
   void give_pieces(std::unique_ptr<Pieces> pieces);
 
+  // Said before each read of an application. True: no other was read here for a tenth of a second.
+  bool reads_alone(const Pollable* reader);
+
   // Buffers of the thread, for one call at a time. Inner tunnels decrypt while an outer one's plaintext is being read.
   Room cipher_buffer() { return buffer(0); }
   Room plain_buffer(int depth) { return buffer(depth > 0 ? 2 : 1); }
@@ -159,6 +162,8 @@ class Loop {
   OwnedFd epoll_, wake_;
   uint8_t* buffers_ = nullptr;
   bool buffers_used_ = false;
+  const Pollable* last_reader_ = nullptr;  // only to be compared
+  int64_t alone_from_ = 0;
   std::vector<std::unique_ptr<Pieces>> spare_pieces_;
   std::set<std::pair<int64_t, Timer*>> timers_;
   std::vector<Deferred*> this_round_;

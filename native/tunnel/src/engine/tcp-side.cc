@@ -71,9 +71,9 @@ void TcpSide::pump() {
     if (reads++ == kReads) return again_.next_round();
     Side& sink = outward->sink();
     if (sink.closed()) return look_for_lost_data();
-    if (read_size_ == kLargestRead && sink.takes_pipes() && splice_to(sink)) continue;
-    if (loop_.short_of_memory()) read_size_ = kSmallestRead;
-    sink.reserve(read_size_, places);
+    if (read_size_ >= kLargeRead && sink.takes_pipes() && splice_to(sink)) continue;
+    if (loop_.short_of_memory()) read_size_ = kSmallRead;
+    sink.reserve(loop_.reads_alone(this) ? read_size_ : std::min(read_size_, kLargeRead), places);
     if (places.empty()) return;
     ssize_t count = receive(fd_.get(), places);
     int error = errno;
@@ -84,12 +84,24 @@ void TcpSide::pump() {
     }
     auto got = static_cast<size_t>(count);
     outward->bytes += got;
-    if (got == places.size()) {
-      if (got == read_size_) read_size_ = std::min(read_size_ * 4, kLargestRead);
-    } else {
-      if (!hung_up_) readable_ = false;
-      if (got < read_size_ / 8) read_size_ = std::max(read_size_ / 2, kSmallestRead);
-    }
+    // A short read means drained, unless an end is known to follow.
+    if (got < places.size() && !hung_up_) readable_ = false;
+    adapt(got, places.size());
+  }
+}
+
+// To a read that got so much of its room.
+void TcpSide::adapt(size_t got, size_t room) {
+  if (got < room) {
+    full_reads_ = 0;
+    if (got < read_size_ / 8) read_size_ = std::max(read_size_ / 2, kSmallRead);
+  } else if (got < read_size_) {
+    return;
+  } else if (read_size_ < kLargeRead) {
+    read_size_ *= 4;
+  } else if (read_size_ < kBulkRead && ++full_reads_ >= kFullReads) {
+    read_size_ = kBulkRead;
+    full_reads_ = 0;
   }
 }
 
@@ -98,6 +110,7 @@ void TcpSide::pump() {
 bool TcpSide::splice_to(Side& sink) {
   auto pipe = SplicePipe::take();
   if (pipe == nullptr) return false;
+  loop_.reads_alone(this);
   ssize_t count = pipe->fill(fd_.get());
   if (count < 0 && errno == EINVAL) return false;
   if (count < 0 && errno == EINTR) return true;

@@ -36,6 +36,7 @@ class TcpSide final : public Side, public Pollable {
 
  private:
   void pump();
+  void adapt(size_t got, size_t room);
   bool splice_to(Side& sink);
   void look_for_lost_data();
   void read_ended(int error);
@@ -46,10 +47,12 @@ class TcpSide final : public Side, public Pollable {
   std::function<void()> closed_;
   Deferred again_;
   // Adaptive: large reads save system calls, small ones keep many quiet connections quick.
-  size_t read_size_ = kSmallestRead;
+  size_t read_size_ = kSmallRead;
+  int full_reads_ = 0;  // in a row, of `kLargeRead` at least
   bool readable_ = false, writable_ = true, hung_up_ = false, broken_ = false;
 
-  static constexpr size_t kSmallestRead = 16 * 1024, kLargestRead = 256 * 1024;
+  // How many full reads of `kLargeRead` in a row are bulk worth reads of `kBulkRead`.
+  static constexpr int kFullReads = 4;
 };
 
 }  // namespace culvert
