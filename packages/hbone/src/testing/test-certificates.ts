@@ -16,7 +16,7 @@ import {
 import type { Credential } from '../credential.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-const HOUR = 3_600_000
+const DAY = 86_400_000
 
 export interface LeafOptions {
   readonly notBefore?: Date
@@ -53,8 +53,8 @@ export async function createTestAuthority({ notAfter }: { readonly notAfter?: Da
     serialNumber,
     keys,
     signingAlgorithm: ALGORITHM,
-    notBefore: new Date(Date.now() - HOUR),
-    notAfter: notAfter ?? new Date(Date.now() + HOUR),
+    notBefore: new Date(Date.now() - DAY),
+    notAfter: notAfter ?? new Date(Date.now() + DAY),
     extensions: [new BasicConstraintsExtension(true, undefined, true)]
   })
   return authorityOf(root, keys, { rootPem: root.toString('pem'), intermediates: [] })
@@ -90,8 +90,8 @@ function authorityOf(
         publicKey: below.publicKey,
         signingKey: keys.privateKey,
         signingAlgorithm: ALGORITHM,
-        notBefore: new Date(Date.now() - HOUR),
-        notAfter: new Date(Date.now() + HOUR),
+        notBefore: new Date(Date.now() - DAY),
+        notAfter: new Date(Date.now() + DAY),
         extensions: [new BasicConstraintsExtension(true, undefined, true), new KeyUsagesExtension(usages, true)]
       })
       return authorityOf(made, below, { rootPem, intermediates: [made.toString('pem'), ...intermediates] })
@@ -99,10 +99,10 @@ function authorityOf(
     async revocationList(revoked) {
       const list = await X509CrlGenerator.create({
         issuer: certificate.subject,
-        thisUpdate: new Date(Date.now() - 2 * HOUR),
+        thisUpdate: new Date(Date.now() - 2 * DAY),
         // Past: a list speaks for its issuer however old it is.
-        nextUpdate: new Date(Date.now() - HOUR),
-        entries: revoked.map(({ id }) => ({ serialNumber: id, revocationDate: new Date(Date.now() - HOUR) })),
+        nextUpdate: new Date(Date.now() - DAY),
+        entries: revoked.map(({ id }) => ({ serialNumber: id, revocationDate: new Date(Date.now() - DAY) })),
         signingAlgorithm: ALGORITHM,
         signingKey: keys.privateKey
       })
@@ -125,8 +125,8 @@ async function issueLeaf(
     publicKey: keys.publicKey,
     signingKey: rootKeys.privateKey,
     signingAlgorithm: ALGORITHM,
-    notBefore: notBefore ?? new Date(Date.now() - HOUR),
-    notAfter: notAfter ?? new Date(Date.now() + HOUR),
+    notBefore: notBefore ?? new Date(Date.now() - DAY),
+    notAfter: notAfter ?? new Date(Date.now() + DAY),
     extensions: [
       new BasicConstraintsExtension(authority, undefined, true),
       new ExtendedKeyUsageExtension(keyUsages.map(usage => usages[usage])),
